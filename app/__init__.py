@@ -1,0 +1,1 @@
+"""The browser dashboard: reads controls, asks `workbench.scenes` for pictures, shows them."""
