@@ -1,0 +1,282 @@
+"""Masks in files: npz, png, json and COCO RLE, written whole and read with suspicion."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import BadInput, shown
+from workbench.masks import rle
+from workbench.masks.lattice import CELL_LIMIT, Grid
+
+Bools = NDArray[np.bool_]
+SCHEMA = 1
+BYTE_LIMIT = 1 << 27
+ENDINGS = (".npz", ".png", ".rle.json", ".json")
+
+
+class Stored(NamedTuple):
+    """What a file held."""
+
+    hidden: Bools
+    grid: Grid
+    targets: Bools | None
+
+
+def cells_to_bits(cells: Bools) -> str:
+    """Return "0101...", row-major, 1 = hidden."""
+    return (cells.ravel().view(np.uint8) + 48).tobytes().decode("ascii")
+
+
+def bits_to_cells(bits: Any, grid: Grid) -> Bools:
+    """Return bool [*grid.shape] of a text of 0 and 1; BadInput for anything else."""
+    if not isinstance(bits, str) or len(bits) != grid.size or set(bits) - {"0", "1"}:
+        length = len(bits) if isinstance(bits, str) else 0
+        raise BadInput(
+            f"The mask text {shown(bits)} has {length} characters, but the grid {grid.shape} needs "
+            f"{grid.size} of 0 and 1; draw the mask on this grid."
+        )
+    flat = np.frombuffer(bits.encode("ascii"), np.uint8) == ord("1")
+    return flat.reshape(grid.shape)
+
+
+def enlarged(cells: Bools, patch: int) -> Bools:
+    """Repeat the last two axes `patch` times."""
+    if patch == 1:
+        return cells
+    wide = np.repeat(cells, patch, axis=-1)
+    return np.repeat(wide, patch, axis=-2)
+
+
+def shares(dark: Bools, rows: int, cols: int) -> NDArray[np.float64]:
+    """Return the set share of each patch's area, float64 [rows, cols], for a picture of any size."""
+    return _overlap(dark.shape[0], rows) @ dark.astype(np.float64) @ _overlap(dark.shape[1], cols).T
+
+
+def _overlap(pixels: int, cells: int) -> NDArray[np.float64]:
+    """Share of each cell that each pixel covers, float64 [cells, pixels]."""
+    low, high = np.arange(cells)[:, None] * pixels, np.arange(1, cells + 1)[:, None] * pixels
+    start, stop = np.arange(pixels) * cells, np.arange(1, pixels + 1) * cells
+    return np.clip(np.minimum(high, stop) - np.maximum(low, start), 0, None) / pixels
+
+
+def _ending(path: Path) -> str:
+    for ending in ENDINGS:
+        if path.name.lower().endswith(ending):
+            return ending
+    raise BadInput(f"{path.name!r} has no known ending; masks are {', '.join(ENDINGS)}.")
+
+
+def write(path: Path, hidden: Bools, grid: Grid, targets: Bools | None, pixels: bool) -> Path:
+    """Write a mask by the path's ending; the file appears whole or not at all."""
+    ending = _ending(path)
+    partial = path.with_name(path.name + ".partial")
+    count, parts = len(hidden), 0 if targets is None else targets.shape[1]
+    header = {"schema": SCHEMA, "grid": grid.record(), "count": count, "targets": parts}
+    try:
+        with partial.open("wb") as file:
+            if ending == ".npz":
+                arrays: dict[str, Any] = {"hidden": hidden, "header": np.array(json.dumps(header))}
+                if targets is not None:
+                    arrays["targets"] = targets
+                np.savez_compressed(file, allow_pickle=False, **arrays)
+            elif ending == ".json":
+                _write_json(file, header, hidden, targets, cells_to_bits)
+            else:
+                patch = grid.patch if pixels else 1
+                big = None if targets is None else enlarged(targets, patch)
+                _write_flat(file, ending, {**header, "pixels": patch}, enlarged(hidden, patch), big)
+        partial.replace(path)
+    except OSError as error:
+        raise BadInput(
+            f"{path.name!r} cannot be written ({error.strerror}); choose a folder."
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _write_flat(
+    file: IO[bytes], ending: str, header: dict[str, Any], hidden: Bools, targets: Bools | None
+) -> None:
+    if ending == ".rle.json":
+        _write_json(file, header, hidden, targets, lambda cells: rle.encode(_plane(cells)))
+        return
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    stacked = [_plane(hidden)] if targets is None else [_plane(hidden), _plane(targets)]
+    visible = (~np.concatenate(stacked)).view(np.uint8) * np.uint8(255)
+    if visible.size > CELL_LIMIT:
+        raise BadInput(f"A png of {visible.size} pixels is too big; save as .npz instead.")
+    info = PngInfo()
+    info.add_text("workbench", json.dumps(header))
+    Image.fromarray(visible).save(file, format="PNG", pnginfo=info)
+
+
+def _plane(cells: Bools) -> Bools:
+    return cells.reshape(-1, cells.shape[-1])
+
+
+def _write_json(
+    file: IO[bytes], header: dict[str, Any], hidden: Bools, targets: Bools | None, form: Any
+) -> None:
+    record = {**header, "hidden": [form(cells) for cells in hidden]}
+    if targets is not None:
+        record["targets"] = [[form(cells) for cells in row] for row in targets]
+    file.write(json.dumps(record).encode())
+
+
+def read(path: Path, grid: Grid | None, threshold: float) -> Stored:
+    """Read a mask by the path's ending; every fault is a BadInput."""
+    ending = _ending(path)
+    if not 0 < threshold <= 1:
+        raise BadInput(f"threshold is {threshold!r}, but must be above 0 and at most 1; take 0.5.")
+    if not path.is_file():
+        raise BadInput(f"There is no file {path.name!r}; check the path.")
+    size = path.stat().st_size
+    if size > BYTE_LIMIT:
+        raise BadInput(f"{path.name!r} has {size} bytes, at most {BYTE_LIMIT} are read; split it.")
+    readers = {".npz": _read_npz, ".png": _read_png}
+    try:
+        stored = readers.get(ending, _read_json)(path, grid, threshold)
+    except BadInput as error:
+        raise BadInput(f"{path.name!r}: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, RecursionError,
+            zipfile.BadZipFile, NotImplementedError, RuntimeError, MemoryError):  # fmt: skip
+        raise BadInput(f"{path.name!r} is no whole {ending} mask file; save it again.") from None
+    if grid is not None and grid.shape != stored.grid.shape:
+        raise BadInput(
+            f"{path.name!r} holds masks on the grid {stored.grid.shape}, but {grid.shape} is "
+            "wanted; draw the mask on that grid."
+        )
+    return stored
+
+
+def _header(record: Any) -> tuple[Grid, int, int]:
+    """Return grid, mask count and targets a mask of a file's own header."""
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise BadInput(f"its header {shown(record)} is not of schema {SCHEMA}; save it again.")
+    grid = Grid(**record["grid"])
+    count, parts = record["count"], record["targets"]
+    good = type(count) is int and type(parts) is int and count > 0 and parts >= 0
+    if not good or count * grid.size * (1 + parts) > CELL_LIMIT:
+        raise BadInput(f"its header names {shown(count)} masks, more than are read; split it.")
+    return grid, count, parts
+
+
+def _read_npz(path: Path, grid: Grid | None, threshold: float) -> Stored:
+    with zipfile.ZipFile(path) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
+        if "hidden.npy" not in sizes:
+            raise BadInput("it has no array called hidden; save masks with Mask.save.")
+        hidden = _read_cells(archive, "hidden.npy")
+        targets = _read_cells(archive, "targets.npy") if "targets.npy" in sizes else None
+        found = grid
+        if "header.npy" in sizes:
+            found = _header(json.loads(str(_read_array(archive, "header.npy", "U"))))[0]
+    if found is None:
+        raise BadInput("it does not name its grid; give grid=Grid(rows, cols).")
+    shape = found.shape
+    fits = hidden.shape[1:] == shape and len(hidden) > 0
+    if not fits or (targets is not None and targets.shape != (*targets.shape[:2], *shape)):
+        raise BadInput(f"its masks have the shape {hidden.shape[1:]}, but the grid is {shape}.")
+    return Stored(hidden, found, targets)
+
+
+def _read_cells(archive: zipfile.ZipFile, name: str) -> Bools:
+    return cast(Bools, _read_array(archive, name, "b"))
+
+
+def _read_array(archive: zipfile.ZipFile, name: str, kind: str) -> NDArray[Any]:
+    """Read one array after checking type and size in its header: no pickles, no bombs."""
+    with archive.open(name) as file:
+        version = np.lib.format.read_magic(file)
+        reader = np.lib.format.read_array_header_1_0
+        reader = reader if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = reader(file, max_header_size=4096)
+        cells = int(np.prod([int(side) for side in shape], dtype=object))
+        if dtype.kind != kind or fortran or cells > CELL_LIMIT or dtype.itemsize > 65_536:
+            raise BadInput(
+                f"{name} is {dtype} of shape {shape}, but must be plain {np.dtype(kind).name} of "
+                f"at most {CELL_LIMIT} cells."
+            )
+        data = file.read(cells * dtype.itemsize)
+    values = np.frombuffer(data, np.uint8 if kind == "b" else dtype)
+    if kind == "b" and values.size and values.max() > 1:
+        raise BadInput(f"{name} holds bytes other than 0 and 1; save it again.")
+    return (values.view(np.bool_) if kind == "b" else values).reshape(shape)
+
+
+def _read_json(path: Path, grid: Grid | None, threshold: float) -> Stored:
+    record = json.loads(path.read_bytes())
+    if not isinstance(record, dict) or "schema" not in record:
+        many = record if isinstance(record, list) else [record]
+        planes = [rle.decode(one, CELL_LIMIT) for one in many[:4096]]
+        return _foreign(planes, grid, threshold)
+    found, count, parts = _header(record)
+    patch = record.get("pixels", 1)
+    hidden = [_cells(one, found, patch) for one in record["hidden"]]
+    targets = None
+    if parts:
+        flat = [_cells(one, found, patch) for row in record["targets"] for one in row]
+        targets = np.stack(flat).reshape(count, parts, *found.shape)
+    if len(hidden) != count:
+        raise BadInput(f"it holds {len(hidden)} masks, but its header says {count}; save it again.")
+    return Stored(np.stack(hidden), found, targets)
+
+
+def _cells(record: Any, grid: Grid, patch: int) -> Bools:
+    """Return one mask of our own json: a text of bits, or an RLE at patch or pixel size."""
+    if isinstance(record, str):
+        return bits_to_cells(record, grid)
+    plane = rle.decode(record, CELL_LIMIT)
+    wanted = (grid.size // grid.cols * patch, grid.cols * patch)
+    if plane.shape != wanted:
+        raise BadInput(f"its RLE is of size {plane.shape}, but the header says {wanted}.")
+    return plane[::patch, ::patch].reshape(grid.shape)
+
+
+def _read_png(path: Path, grid: Grid | None, threshold: float) -> Stored:
+    from PIL import Image
+
+    with path.open("rb") as file:
+        start = file.read(24)
+    width, height = (int.from_bytes(start[at : at + 4], "big") for at in (16, 20))
+    if start[:8] != b"\x89PNG\r\n\x1a\n" or width * height == 0:
+        raise BadInput("it is no PNG picture; save it as PNG.")
+    if width * height > CELL_LIMIT:
+        raise BadInput(f"it has {width} x {height} pixels, at most {CELL_LIMIT} are read.")
+    with Image.open(path, formats=["PNG"]) as picture:
+        note = picture.info.get("workbench")
+        if picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info:
+            clear = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+        deep = picture.mode.startswith("I")
+        levels = np.asarray(picture if deep else picture.convert("L"))
+    dark = levels < (1 << 15 if deep else 128)
+    header = json.loads(note) if isinstance(note, str) else None
+    if not isinstance(header, dict) or "pixels" not in header:
+        return _foreign([dark], grid, threshold)
+    found, count, parts = _header(header)
+    patch, lines = header["pixels"], found.size // found.cols
+    if dark.shape != (count * (1 + parts) * lines * patch, found.cols * patch):
+        return _foreign([dark], grid or found, threshold)
+    cells = dark[::patch, ::patch]
+    hidden = cells[: count * lines].reshape(count, *found.shape)
+    targets = cells[count * lines :].reshape(count, parts, *found.shape) if parts else None
+    return Stored(hidden, found, targets)
+
+
+def _foreign(planes: list[Bools], grid: Grid | None, threshold: float) -> Stored:
+    """Threshold pictures of any size by the set share of each patch."""
+    if grid is None:
+        raise BadInput("it does not name its grid; give grid=Grid(rows, cols).")
+    if grid.frames is not None or not planes:
+        raise BadInput("a foreign mask must be one plane; give a grid without frames.")
+    limit = threshold - 1e-9  # the sum of many exact shares may round down
+    cells = [shares(plane, grid.rows, grid.cols) >= limit for plane in planes]
+    return Stored(np.stack(cells), grid, None)

@@ -1,0 +1,112 @@
+"""What every mask strategy shares: knobs, the only sampler, and the checks of what it promises."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import BadInput, shown
+from workbench.masks.lattice import Grid
+from workbench.masks.mask import Mask
+from workbench.params import Knob
+from workbench.registry import Member
+from workbench.seeds import Noise, whole
+
+Counts = Literal["exact", "units", "free"]
+Drawn = NDArray[np.bool_] | tuple[NDArray[np.bool_], NDArray[np.bool_]]
+Maps = NDArray[np.floating[Any]] | None
+Ratio = Annotated[float, Knob("share of patches hidden", 0, 1, 0.05)]
+TOTAL_LIMIT = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strategy(Member):
+    """A way to choose what is hidden: frozen knobs and one vectorised `draw`.
+
+    `counts` says what a ratio promises: "exact" hides floor(ratio * n + 0.5) cells in every image,
+    "units" applies the same rule to units of several cells, "free" promises nothing. The realised
+    count is always that of the mask. `flat` strategies refuse clips. `chunk_cells` bounds how many
+    cells are drawn at once.
+    """
+
+    counts: ClassVar[Counts] = "exact"
+    needs_maps: ClassVar[bool] = False
+    flat: ClassVar[bool] = False
+    chunk_cells: ClassVar[int] = 1 << 22
+    described: ClassVar[tuple[str, ...]] = ("paper", "counts", "needs_maps", "flat")
+
+    @property
+    def promise(self) -> Counts:
+        """What the ratio promises with these knobs; `counts` unless a knob changes it."""
+        return self.counts
+
+    def at(self, progress: float) -> "Strategy":
+        """Return the strategy for a point of training, 0 to 1; a schedule overrides this."""
+        return self
+
+    def draw(self, grid: Grid, noise: Noise, maps: Maps) -> Drawn:
+        """Return the hidden cells, bool [noise.count, *grid.shape], or (hidden, targets)."""
+        raise NotImplementedError
+
+    def sample(
+        self,
+        grid: Grid,
+        count: int = 1,
+        seed: int = 0,
+        step: int = 0,
+        first: int = 0,
+        progress: float = 0.0,
+        maps: Maps = None,
+    ) -> Mask:
+        """Draw `count` masks for the image indices first..first+count-1.
+
+        Row i is the same to the bit in a batch of any size and drawn alone. `maps` are score maps
+        [count, *grid.shape] for strategies with `needs_maps`.
+
+        Raises:
+            BadInput: a number out of range, a grid that the strategy cannot fill, missing maps.
+        """
+        count = whole("count", count, 1, TOTAL_LIMIT)
+        if count * grid.size > TOTAL_LIMIT:
+            raise BadInput(
+                f"count is {count}, which with {grid.size} cells a mask is more than {TOTAL_LIMIT} "
+                f"cells; ask for at most {TOTAL_LIMIT // grid.size} at once."
+            )
+        if not 0 <= progress <= 1:
+            raise BadInput(f"progress is {shown(progress)}, but must be from 0 to 1; take 0.")
+        noise = Noise(seed, step, first, count)
+        return self.at(progress).drawn(grid, noise, maps)
+
+    def drawn(self, grid: Grid, noise: Noise, maps: Maps = None) -> Mask:
+        """Check grid and maps, draw in chunks of rows and check the result."""
+        self._check(grid, noise.count, maps)
+        rows = max(1, self.chunk_cells // grid.size)
+        if rows >= noise.count:
+            return self._checked(grid, noise, self.draw(grid, noise, maps))
+        parts: list[Mask] = []
+        for start in range(0, noise.count, rows):
+            part = noise.rows(start, min(start + rows, noise.count))
+            below = None if maps is None else maps[start : start + part.count]
+            parts.append(self._checked(grid, part, self.draw(grid, part, below)))
+        return Mask.stack(parts)
+
+    def _check(self, grid: Grid, count: int, maps: Maps) -> None:
+        if self.flat and grid.frames is not None:
+            raise BadInput(
+                f"{self.name} draws single images, but this grid has {grid.frames} frames; "
+                "take random(...), or a grid without frames."
+            )
+        if self.needs_maps and maps is None:
+            raise BadInput(f"{self.name} needs score maps; pass maps of shape {grid.shape}.")
+        if maps is not None and maps.shape != (count, *grid.shape):
+            raise BadInput(
+                f"maps have the shape {maps.shape}, but must be {(count, *grid.shape)}; "
+                "give one value a patch."
+            )
+
+    def _checked(self, grid: Grid, noise: Noise, drawn: Drawn) -> Mask:
+        hidden, targets = drawn if isinstance(drawn, tuple) else (drawn, None)
+        if hidden.shape != (noise.count, *grid.shape) or hidden.dtype != np.bool_:
+            raise TypeError(f"{self.name}.draw returned {hidden.dtype} {hidden.shape}")
+        return Mask(hidden, grid, targets)

@@ -1,0 +1,249 @@
+"""Members found by file name, and recipes: a member with its knobs as a printable, parseable value."""
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+from workbench.errors import BadInput, shown
+from workbench.params import TEXT_LIMIT, knobs, validate
+
+DEPTH_LIMIT = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """Base of everything that a recipe can name: a frozen dataclass of knobs.
+
+    `name` is the file's name. `str(member)` is the canonical recipe: the knobs of `always_print` and
+    all that differ from their default, in declaration order.
+    """
+
+    name: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+    always_print: ClassVar[tuple[str, ...]] = ("ratio",)
+    described: ClassVar[tuple[str, ...]] = ("paper",)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Take the name from the file, unless the class states its own."""
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = cls.__module__.rpartition(".")[2]
+
+    def __post_init__(self) -> None:
+        """Check all knobs."""
+        validate(self, self.name)
+
+    def __str__(self) -> str:
+        """Return the canonical recipe, for example `block(ratio=0.6, min_patches=4)`."""
+        parts: list[str] = []
+        for knob in knobs(type(self)):
+            value = getattr(self, knob.name)
+            if value != knob.default or knob.name in self.always_print:
+                parts.append(f"{knob.name}={_literal(value)}")
+        return f"{self.name}({', '.join(parts)})"
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, Member):
+        return str(value)
+    return _quoted(value) if isinstance(value, str) else repr(value)
+
+
+def _quoted(text: str) -> str:
+    plain = text.isprintable() and '"' not in text and "\\" not in text
+    return f'"{text}"' if plain else repr(text)
+
+
+M = TypeVar("M", bound=Member)
+
+
+class Registry(Generic[M]):
+    """Members of one kind: one file each in a package, plus those that other distributions offer.
+
+    A file of the package is a member when it defines a public subclass of `base`. Third parties
+    add members through the entry-point group `group` (entry name = member name; the value is the
+    class or the module that holds it). A broken third-party member is left out of `names()` and
+    told by `problems()`; it never takes the others down.
+    """
+
+    def __init__(self, package: str, base: type[M], group: str) -> None:
+        self.package, self.base, self.group = package, base, group
+        self._found: dict[str, type[M]] = {}
+        self._problems: dict[str, str] = {}
+
+    @cached_property
+    def _files(self) -> tuple[str, ...]:
+        path = importlib.import_module(self.package).__path__
+        return tuple(info.name for info in pkgutil.iter_modules(path) if not info.ispkg)
+
+    @cached_property
+    def _offers(self) -> dict[str, Any]:
+        return {entry.name: entry for entry in entry_points(group=self.group)}
+
+    def names(self) -> list[str]:
+        """Return all member names, sorted."""
+        known = {name for name in self._files if self._from_file(name) is not None}
+        known.update(name for name in self._offers if self._from_offer(name) is not None)
+        return sorted(known)
+
+    def problems(self) -> dict[str, str]:
+        """Return why third-party members could not be used: name -> sentence."""
+        self.names()
+        return dict(self._problems)
+
+    def get(self, name: str) -> type[M]:
+        """Return the member's class.
+
+        Raises:
+            BadInput: no member of that name; the sentence lists the known ones.
+        """
+        found = self._from_file(name) if name in self._files else None
+        if found is None and name in self._offers:
+            found = self._from_offer(name)
+        if found is None:
+            kind = self.base.__name__.lower()
+            known = ", ".join(self.names())
+            reason = self._problems.get(name, f"{shown(name)} is no known {kind}")
+            raise BadInput(f"{reason}; choose one of: {known}.")
+        return found
+
+    def _from_file(self, name: str) -> type[M] | None:
+        if name not in self._found:
+            module = importlib.import_module(f"{self.package}.{name}")
+            members = self._members(module)
+            if not members:
+                return None
+            if len(members) > 1:
+                raise TypeError(f"{module.__name__} defines {len(members)} members; one a file")
+            self._found[name] = members[0]
+        return self._found[name]
+
+    def _members(self, module: ModuleType) -> list[type[M]]:
+        here = (value for value in vars(module).values() if inspect.isclass(value))
+        return [
+            value
+            for value in here
+            if issubclass(value, self.base)
+            and value is not self.base
+            and value.__module__ == module.__name__
+            and not value.__name__.startswith("_")
+        ]
+
+    def _from_offer(self, name: str) -> type[M] | None:
+        if name in self._found or name in self._problems:
+            return self._found.get(name)
+        try:
+            if name in self._files:
+                raise TypeError(f"a member called {name} is built in")
+            loaded = self._offers[name].load()
+            members = self._members(loaded) if inspect.ismodule(loaded) else [loaded]
+            if len(members) != 1 or not issubclass(members[0], self.base):
+                raise TypeError(f"it holds no {self.base.__name__}")
+            if members[0].name != name:
+                raise TypeError(f"its class is named {members[0].name}; the names must agree")
+            knobs(members[0])
+        except Exception as error:  # a stranger's code may raise anything
+            self._problems[name] = f"the plug-in {name!r} cannot be used: {error}"
+            return None
+        self._found[name] = members[0]
+        return members[0]
+
+    def parse(self, recipe: str | M) -> M:
+        """Return the member that a recipe such as `block(ratio=0.6)` names.
+
+        Literals and nested recipes of the same registry only: a recipe can run nothing. A member
+        passes through unchanged.
+
+        Raises:
+            BadInput: too long, not a recipe, an unknown name or knob, or a value out of range.
+        """
+        if isinstance(recipe, self.base):
+            return recipe
+        if not isinstance(recipe, str):
+            raise BadInput(f"A recipe must be text, not {shown(recipe)}; {self._example()}.")
+        if len(recipe) > TEXT_LIMIT or _depth(recipe) > DEPTH_LIMIT:
+            raise BadInput(
+                f"The recipe {shown(recipe)} has {len(recipe)} characters and {_depth(recipe)} "
+                f"nested brackets; at most {TEXT_LIMIT} and {DEPTH_LIMIT} are read; shorten it."
+            )
+        try:
+            tree = ast.parse(recipe.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            raise BadInput(f"{shown(recipe)} is no recipe; {self._example()}.") from None
+        return self._build(tree, recipe)
+
+    def _build(self, node: ast.expr, recipe: str) -> M:
+        if isinstance(node, ast.Name):
+            return self.get(node.id)()
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            raise BadInput(f"{shown(recipe)} is no recipe; {self._example()}.")
+        member = self.get(node.func.id)
+        known = [knob.name for knob in knobs(member)]
+        if node.args:
+            raise BadInput(
+                f"{member.name}: {shown(ast.unparse(node.args[0]))} stands without a name; "
+                f"write knob=value with one of: {', '.join(known) or 'no knobs'}."
+            )
+        values: dict[str, Any] = {}
+        for keyword in node.keywords:
+            if keyword.arg not in known:
+                raise BadInput(
+                    f"{member.name}: {shown(keyword.arg)} is no knob of it; "
+                    f"choose one of: {', '.join(known) or 'no knobs'}."
+                )
+            values[keyword.arg] = self._value(keyword.value, recipe)
+        return member(**values)
+
+    def _value(self, node: ast.expr, recipe: str) -> Any:
+        if isinstance(node, ast.Call):
+            return self._build(node, recipe)
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str | None):
+            return node.value
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+            inner = node.operand
+            if isinstance(inner, ast.Constant) and type(inner.value) in (int, float):
+                number = cast(float, inner.value)
+                return -number if isinstance(node.op, ast.USub) else number
+        raise BadInput(
+            f"The recipe {shown(recipe)} holds {shown(ast.unparse(node))}, which is neither a "
+            f"number, text, True, False, None nor a recipe; {self._example()}."
+        )
+
+    def _example(self) -> str:
+        return f"write name(knob=value) with one of: {', '.join(self.names())}"
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return one plain dict a member: name, summary, class attributes and knobs."""
+        rows: list[dict[str, Any]] = []
+        for name in self.names():
+            member = self.get(name)
+            module = inspect.getmodule(member)
+            lines = (inspect.getdoc(module) or "").strip().splitlines()
+            row: dict[str, Any] = {"name": name, "summary": lines[0] if lines else ""}
+            row.update({key: getattr(member, key) for key in member.described})
+            row["knobs"] = [_plain(dataclasses.asdict(knob)) for knob in knobs(member)]
+            rows.append(row)
+        return rows
+
+
+def _plain(knob: dict[str, Any]) -> dict[str, Any]:
+    return {**knob, "default": str(knob["default"])} if knob["kind"] == "recipe" else knob
+
+
+def _depth(text: str) -> int:
+    """Deepest bracket nesting, counted before Python's own parser may see the text."""
+    level = deepest = 0
+    for character in text:
+        if character in "([{":
+            level += 1
+            deepest = max(deepest, level)
+        elif character in ")]}":
+            level -= 1
+    return deepest
