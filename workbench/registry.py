@@ -1,4 +1,4 @@
-"""Members found by file name, and recipes: a member with its knobs as a printable, parseable value."""
+"""Members found by file name, and recipes: members with their knobs as text that parses back."""
 
 import ast
 import dataclasses
@@ -21,8 +21,8 @@ DEPTH_LIMIT = 8
 class Member:
     """Base of everything that a recipe can name: a frozen dataclass of knobs.
 
-    `name` is the file's name. `str(member)` is the canonical recipe: the knobs of `always_print` and
-    all that differ from their default, in declaration order.
+    `name` is the file's name. `str(member)` is the canonical recipe: the knobs of `always_print`
+    and all that differ from their default, in declaration order.
     """
 
     name: ClassVar[str] = ""
@@ -234,7 +234,9 @@ class Registry(Generic[M]):
 
 
 def _plain(knob: dict[str, Any]) -> dict[str, Any]:
-    return {**knob, "default": str(knob["default"])} if knob["kind"] == "recipe" else knob
+    if knob["kind"] == "recipe" and knob["default"] is not None:
+        return {**knob, "default": str(knob["default"])}
+    return knob
 
 
 def _depth(text: str) -> int:

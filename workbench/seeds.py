@@ -96,7 +96,7 @@ class Noise:
 
     def uniform(self, n: int, stream: int = 0, start: int = 0) -> NDArray[np.float64]:
         """Return uniform numbers in [0, 1), float64 [count, n], multiples of 2^-32."""
-        return self.bits(n, stream, start) * 2.0**-32
+        return self.bits(n, stream, start) * np.float64(2.0**-32)
 
     def normal(self, n: int, stream: int = 0) -> NDArray[np.float32]:
         """Return standard normal numbers, float32 [count, n] (Box-Muller on pairs of cells)."""

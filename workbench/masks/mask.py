@@ -151,7 +151,7 @@ class Mask:
         counts = np.count_nonzero(flat, axis=1)
         if counts.min() != counts.max():
             raise BadInput(
-                f"The masks of this batch have {counts.min()} to {counts.max()} {word} patches, but "
+                f"The masks of this batch have {counts.min()} to {counts.max()} {word} patches; "
                 "indices need equal counts; use an exact strategy, or one mask at a time."
             )
         return np.flatnonzero(flat).reshape(len(self), -1) % self.grid.size

@@ -28,7 +28,7 @@ def decode(record: Any, limit: int) -> NDArray[np.bool_]:
     if not all(type(side) is int and side > 0 for side in size) or size[0] * size[1] > limit:
         raise BadInput(f"The RLE's size is {shown(size)}, but must be two sides, {limit} cells.")
     counts = record.get("counts")
-    runs = unpack(counts) if isinstance(counts, str) else counts
+    runs: list[int] = unpack(counts) if isinstance(counts, str) else (counts or [])
     cells = size[0] * size[1]
     good = isinstance(runs, list) and all(type(run) is int and 0 <= run <= cells for run in runs)
     if not good or sum(runs) != cells:

@@ -52,8 +52,9 @@ def enlarged(cells: Bools, patch: int) -> Bools:
 
 
 def shares(dark: Bools, rows: int, cols: int) -> NDArray[np.float64]:
-    """Return the set share of each patch's area, float64 [rows, cols], for a picture of any size."""
-    return _overlap(dark.shape[0], rows) @ dark.astype(np.float64) @ _overlap(dark.shape[1], cols).T
+    """Return the set share of each patch's area, float64 [rows, cols], of a picture of any size."""
+    down, across = _overlap(dark.shape[0], rows), _overlap(dark.shape[1], cols)
+    return down @ dark.astype(np.float64) @ across.T
 
 
 def _overlap(pixels: int, cells: int) -> NDArray[np.float64]:
