@@ -1,0 +1,63 @@
+"""Training set-ups under a name: everything a run needs but the photos."""
+
+from dataclasses import dataclass
+
+from workbench.errors import BadInput
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A masked-autoencoder pretraining set-up.
+
+    `masks` are recipes used in turn, one a step; each must hide the same count in every image.
+    `size`, `patch` in pixels; `cooldown` is the share of the steps in which the learning rate falls
+    to zero; `muon_lr` is for the matrices of the blocks, `adam_lr` for everything else.
+    """
+
+    size: int = 144
+    patch: int = 12
+    dim: int = 192
+    depth: int = 12
+    heads: int = 3
+    decoder_dim: int = 128
+    decoder_depth: int = 4
+    decoder_heads: int = 4
+    norm_pix: bool = False
+    masks: tuple[str, ...] = ("random(ratio=0.75)",)
+    batch: int = 128
+    steps: int = 10_000
+    warmup: int = 200
+    cooldown: float = 0.3
+    muon_lr: float = 5e-3
+    adam_lr: float = 3e-3
+    weight_decay: float = 0.02
+    smallest_crop: float = 0.3
+    save_every: int = 250
+    seed: int = 0
+
+
+PRESETS = {
+    "default": Preset(
+        masks=(
+            "random(ratio=0.75)",
+            "random(ratio=0.9)",
+            "random(ratio=0.6)",
+            "random(ratio=0.75)",
+            "random(ratio=0.8)",
+            "random(ratio=0.85)",
+            "random(ratio=0.5)",
+            "random(ratio=0.75)",
+        ),
+    ),
+    "smoke": Preset(
+        size=48, dim=32, depth=2, heads=2, decoder_dim=32, decoder_depth=1, batch=8, steps=20,
+        warmup=2, save_every=10,
+    ),
+}  # fmt: skip
+
+
+def preset(name: str) -> Preset:
+    """The preset called `name`, or BadInput with the known names."""
+    if name not in PRESETS:
+        raise BadInput(f"no preset is called {name!r}; known presets: {', '.join(PRESETS)}")
+    return PRESETS[name]
