@@ -1,0 +1,48 @@
+// A row of captioned pictures that change without a blank frame.
+//
+//   const panel = createPicturePanel(root);
+//   panel.update([{name, src: data URI, note}, ...]);   an empty list hides it
+
+function createPicturePanel(root) {
+  const row = element("div", { class: "pp-pictures", "data-testid": "painter-pictures" });
+  root.append(row);
+  const shown = new Map();
+
+  function place(picture) {
+    let figure = shown.get(picture.name);
+    if (!figure) {
+      const title = element("b", {}, picture.name);
+      const note = element("span", {});
+      const node = element("figure", { "data-testid": `picture-${picture.name}` });
+      figure = { node, note, image: element("img", { alt: picture.name }), source: "" };
+      node.append(figure.image, element("figcaption", {}, title, note));
+      shown.set(picture.name, figure);
+    }
+    figure.note.textContent = picture.note ?? "";
+    row.append(figure.node);
+    if (figure.source === picture.src || !/^data:image\//.test(picture.src)) return;
+    figure.source = picture.src;
+    const next = figure.image.cloneNode();
+    next.src = picture.src;
+    const swap = () => {
+      if (figure.source !== picture.src) return;
+      figure.image.replaceWith(next);
+      figure.image = next;
+    };
+    next.decode().then(swap, swap);
+  }
+
+  return {
+    update(pictures) {
+      const names = new Set(pictures.map((picture) => picture.name));
+      for (const [name, { node }] of shown) {
+        if (names.has(name)) continue;
+        node.remove();
+        shown.delete(name);
+      }
+      pictures.forEach(place);
+      row.hidden = !pictures.length;
+    },
+    destroy: () => row.remove(),
+  };
+}
