@@ -8,12 +8,13 @@ figure of four pictures saved as PNG.
 Run: python benchmarks/interactive.py
 """
 
+import importlib
 import io
 import os
 import statistics
 import sys
+import tempfile
 import time
-import types
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -68,12 +69,13 @@ def transformers_path(photo: np.ndarray) -> Callable[[int], bytes]:
 def official_path(folder: Path, photo: np.ndarray) -> Callable[[int], bytes]:
     import torch
 
-    # The official file pins a timm of 2021; one argument was removed since.
+    # The official file pins a timm of 2021; one argument was removed since, and numpy's `float`.
     text = (folder / "models_mae.py").read_text().replace("qk_scale=None, ", "")
-    sys.path.insert(0, str(folder))
-    np.float = float  # the official position table still says np.float
-    module = types.ModuleType("models_mae")
-    exec(compile(text, "models_mae.py", "exec"), module.__dict__)
+    vars(np).setdefault("float", float)
+    patched = Path(tempfile.mkdtemp()) / "models_mae.py"
+    patched.write_text(text)
+    sys.path[:0] = [str(patched.parent), str(folder)]
+    module = importlib.import_module("models_mae")
     model = module.MaskedAutoencoderViT(
         img_size=144, patch_size=12, embed_dim=192, depth=12, num_heads=3,
         decoder_embed_dim=128, decoder_depth=4, decoder_num_heads=4,
@@ -106,11 +108,12 @@ def our_path(precision: str) -> Callable[[int], bytes]:
 
 def main() -> None:
     """Time all paths in turn and print medians, p95 and ratios."""
-    from workbench.data.images import fit
     from workbench.data.samples import photo
 
-    picture = fit(photo("astronaut"), 144, 144, "crop")
+    from workbench.data.images import fit
     from workbench.models.precision import bf16_gain
+
+    picture = fit(photo("astronaut"), 144, 144, "crop")
 
     ours = {f"ours {p}": our_path(p) for p in ("auto", "fp32")}
     peers = {"transformers + matplotlib": transformers_path(picture)}

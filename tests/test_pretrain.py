@@ -1,0 +1,121 @@
+"""Pretraining: the loss, the schedule, and that a resumed run is the unbroken run."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from workbench.data.crops import load_pool
+from workbench.errors import BadInput
+from workbench.masks import MASKS, Grid
+from workbench.models.patches import patchify
+from workbench.objectives.mae import mae_loss, patch_targets
+from workbench.runs.presets import PRESETS, preset
+from workbench.runs.pretrain import build, learning_rate_scale, pretrain
+
+SMOKE = replace(PRESETS["smoke"], steps=6, save_every=3)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        smooth = np.kron(rng.integers(0, 255, (5, 6, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+        Image.fromarray(smooth).save(folder / f"{i}.png")
+    (folder / "index.csv").write_text("file,licence,source\n0.png,CC0 1.0,drawn here\n")
+    return folder
+
+
+def test_resumed_run_equals_unbroken_run_to_the_bit(photos: Path, tmp_path: Path) -> None:
+    unbroken = pretrain(SMOKE, [photos], tmp_path / "a", device="cpu").state_dict()
+    steps: list[int] = []
+    pretrain(
+        SMOKE, [photos], tmp_path / "b", device="cpu",
+        report=lambda p: steps.append(p.step), should_stop=lambda: steps[-1] == 4,
+    )  # fmt: skip
+    assert steps == [1, 2, 3, 4]
+    resumed = pretrain(SMOKE, [photos], tmp_path / "b", device="cpu").state_dict()
+    for name, value in unbroken.items():
+        assert torch.equal(value, resumed[name]), name
+
+
+def test_training_lowers_the_loss_on_its_own_photos(photos: Path, tmp_path: Path) -> None:
+    first: list[float] = []
+    set_up = replace(PRESETS["smoke"], steps=100, masks=("random(ratio=0.5)",))
+    pretrain(set_up, [photos], tmp_path / "run", device="cpu",
+             report=lambda p: first.append(p.loss))  # fmt: skip
+    lines = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [50, 100]
+    assert lines[-1]["loss"] < 0.6 * first[0]
+
+
+def test_manifest_names_every_photo_with_hash_and_licence(photos: Path, tmp_path: Path) -> None:
+    pretrain(replace(SMOKE, steps=1), [photos], tmp_path / "run", device="cpu")
+    text = (tmp_path / "run/manifest.csv").read_text()
+    rows = list(csv.DictReader(text.splitlines()))
+    assert [row["file"] for row in rows] == ["photos/0.png", "photos/1.png", "photos/2.png"]
+    assert [row["licence"] for row in rows] == ["CC0 1.0", "not stated", "not stated"]
+    assert all(len(row["sha256"]) == 64 for row in rows)
+
+
+def test_another_set_up_in_the_same_folder_is_refused(photos: Path, tmp_path: Path) -> None:
+    pretrain(replace(SMOKE, steps=1), [photos], tmp_path / "run", device="cpu")
+    with pytest.raises(BadInput, match=r"seed=0 not 1.*choose another folder"):
+        pretrain(replace(SMOKE, seed=1), [photos], tmp_path / "run", device="cpu")
+
+
+def test_schedule_rises_holds_and_falls_to_zero() -> None:
+    p = replace(PRESETS["default"], steps=1000, warmup=100, cooldown=0.25)
+    assert learning_rate_scale(0, p) == pytest.approx(0.01)
+    assert learning_rate_scale(99, p) == learning_rate_scale(749, p) == 1.0
+    assert learning_rate_scale(875, p) == pytest.approx(0.5)
+    assert learning_rate_scale(1000, p) == 0.0
+
+
+def test_loss_is_the_formula_on_hidden_patches_only() -> None:
+    torch.manual_seed(0)
+    model = build(PRESETS["smoke"]).eval()
+    grid = Grid(4, 4, patch=12)
+    mask = MASKS.parse("random(ratio=0.5)").sample(grid, count=2, seed=1)
+    visible = torch.from_numpy(mask.visible_indices())
+    hidden = torch.from_numpy(mask.hidden_indices())
+    images = torch.randn(2, 3, 48, 48)
+    loss = mae_loss(model, images, visible, hidden, norm_pix=False)
+    patches = patchify(images, 12)
+    with torch.no_grad():
+        full = model(patches, visible, hidden, everything=True)
+    where = torch.tensor(mask.hidden.reshape(2, -1))
+    expected = ((full - patches) ** 2).mean(-1)[where].mean()
+    assert float(loss.detach()) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_normalised_targets_have_mean_0_and_sample_variance_1() -> None:
+    target = patch_targets(torch.randn(2, 3, 432) * 5 + 2, norm_pix=True)
+    assert target.mean(-1).abs().max() < 1e-5
+    assert (target.var(-1) - 1).abs().max() < 1e-4
+    flat = patch_targets(torch.full((1, 1, 432), 0.3), norm_pix=True)
+    assert torch.isfinite(flat).all()
+
+
+def test_crops_depend_on_seed_and_step_alone(photos: Path) -> None:
+    pool = load_pool([photos])
+    a, b = pool.crops(4, 32, 0, 7), pool.crops(4, 32, 0, 7)
+    assert a.shape == (4, 32, 32, 3) and np.array_equal(a, b)
+    assert not np.array_equal(a, pool.crops(4, 32, 0, 8))
+
+
+def test_a_folder_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is not a folder"):
+        load_pool([tmp_path / "gone"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match="holds no PNG, JPEG or WebP"):
+        load_pool([tmp_path / "empty"])
+    with pytest.raises(BadInput, match="known presets: default, smoke"):
+        preset("big")
