@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PLAYWRIGHT = (
+    "chromium-*/chrome-linux*/chrome",
+    "chromium-*/chrome-mac*/*.app/Contents/MacOS/*",
+)
 
 
 def candidates() -> list[str]:
@@ -20,7 +24,7 @@ def candidates() -> list[str]:
     own = [
         str(path)
         for root in roots
-        for pattern in ("chromium-*/chrome-linux*/chrome", "chromium-*/chrome-mac*/*.app/Contents/MacOS/*")
+        for pattern in PLAYWRIGHT
         for path in sorted(root.expanduser().glob(pattern), reverse=True)
     ]
     return on_path + own
