@@ -8,7 +8,7 @@ from typing import Any
 from workbench.errors import BadInput, shown
 from workbench.seeds import whole
 
-CELL_LIMIT = 1 << 26
+CELL_LIMIT = 1 << 24
 DOMAINS = ("image", "frequency", "sequence")
 
 

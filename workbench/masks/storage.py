@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from workbench.errors import BadInput, shown
 from workbench.masks import rle
-from workbench.masks.lattice import CELL_LIMIT, Grid
+from workbench.masks.lattice import Grid
 
 Bools = NDArray[np.bool_]
 SCHEMA = 1
 BYTE_LIMIT = 1 << 27
+CELL_LIMIT = 1 << 26
+PICTURE_LIMIT = 1 << 24
 ENDINGS = (".npz", ".png", ".rle.json", ".json")
 
 
@@ -52,16 +54,25 @@ def enlarged(cells: Bools, patch: int) -> Bools:
 
 
 def shares(dark: Bools, rows: int, cols: int) -> NDArray[np.float64]:
-    """Return the set share of each patch's area, float64 [rows, cols], of a picture of any size."""
-    down, across = _overlap(dark.shape[0], rows), _overlap(dark.shape[1], cols)
-    return down @ dark.astype(np.float64) @ across.T
+    """Return the set share of each patch's area, float64 [rows, cols], of a picture of any size.
+
+    Pixels that lie on the border of two patches count in both by the area of their parts.
+    """
+    edges = np.arange(rows + 1) * dark.shape[0] / rows
+    bands = [_band(dark, top, bottom) for top, bottom in zip(edges[:-1], edges[1:], strict=True)]
+    total = np.pad(np.cumsum(np.stack(bands), axis=1), ((0, 0), (1, 0)))
+    at = np.arange(cols + 1) * dark.shape[1] / cols
+    whole = np.arange(dark.shape[1] + 1)
+    sums = np.stack([np.interp(at, whole, line) for line in total])
+    return np.diff(sums, axis=1) * (rows * cols / dark.size)
 
 
-def _overlap(pixels: int, cells: int) -> NDArray[np.float64]:
-    """Share of each cell that each pixel covers, float64 [cells, pixels]."""
-    low, high = np.arange(cells)[:, None] * pixels, np.arange(1, cells + 1)[:, None] * pixels
-    start, stop = np.arange(pixels) * cells, np.arange(1, pixels + 1) * cells
-    return np.clip(np.minimum(high, stop) - np.maximum(low, start), 0, None) / pixels
+def _band(dark: Bools, top: float, bottom: float) -> NDArray[np.float64]:
+    """Sum the lines from `top` to `bottom`, broken lines by their part, float64 [width]."""
+    first, last = int(np.floor(top)), int(np.ceil(bottom))
+    line = np.count_nonzero(dark[first:last], axis=0).astype(np.float64)
+    line -= (top - first) * dark[first]
+    return line - (last - bottom) * dark[last - 1]
 
 
 def _ending(path: Path) -> str:
@@ -111,7 +122,7 @@ def _write_flat(
 
     stacked = [_plane(hidden)] if targets is None else [_plane(hidden), _plane(targets)]
     visible = (~np.concatenate(stacked)).view(np.uint8) * np.uint8(255)
-    if visible.size > CELL_LIMIT:
+    if visible.size > PICTURE_LIMIT:
         raise BadInput(f"A png of {visible.size} pixels is too big; save as .npz instead.")
     info = PngInfo()
     info.add_text("workbench", json.dumps(header))
@@ -249,8 +260,8 @@ def _read_png(path: Path, grid: Grid | None, threshold: float) -> Stored:
     width, height = (int.from_bytes(start[at : at + 4], "big") for at in (16, 20))
     if start[:8] != b"\x89PNG\r\n\x1a\n" or width * height == 0:
         raise BadInput("it is no PNG picture; save it as PNG.")
-    if width * height > CELL_LIMIT:
-        raise BadInput(f"it has {width} x {height} pixels, at most {CELL_LIMIT} are read.")
+    if width * height > PICTURE_LIMIT:
+        raise BadInput(f"it has {width} x {height} pixels, at most {PICTURE_LIMIT} are read.")
     with Image.open(path, formats=["PNG"]) as picture:
         note = picture.info.get("workbench")
         if picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info:
