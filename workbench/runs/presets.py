@@ -43,10 +43,10 @@ PRESETS = {
             "random(ratio=0.9)",
             "random(ratio=0.6)",
             "random(ratio=0.75)",
-            "random(ratio=0.8)",
+            "units(ratio=0.7, unit=2)",
             "random(ratio=0.85)",
             "random(ratio=0.5)",
-            "random(ratio=0.75)",
+            "units(ratio=0.6, unit=3)",
         ),
     ),
     "smoke": Preset(
