@@ -27,7 +27,7 @@ SECRET = "secret.key"
 CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def is_upload(name: str) -> bool:
+def is_id(name: str) -> bool:
     """Return whether `name` has the form of an upload's id."""
     return ID.fullmatch(name) is not None
 
@@ -81,6 +81,15 @@ def load(name: str) -> bytes:
         return file.read(MAX_BYTES)
 
 
+def exists(name: str) -> bool:
+    """Return whether an upload of that id is kept."""
+    try:
+        state = _path(name).lstat()
+    except (BadInput, FileNotFoundError):
+        return False
+    return stat.S_ISREG(state.st_mode) and not _expired(state.st_mtime, time.time())
+
+
 def delete(name: str) -> bool:
     """Delete an upload; returns whether it was there.
 
@@ -129,7 +138,7 @@ def _folder() -> Path:
 
 
 def _path(name: str) -> Path:
-    if not is_upload(name):
+    if not is_id(name):
         raise BadInput(
             f"{name[:40]!r} is no upload; an upload's id is 'upload-' and 32 hexadecimal digits: "
             "upload the file again"
@@ -146,7 +155,7 @@ def _entries(folder: Path) -> list[tuple[Path, int, float]]:
                 state = entry.stat(follow_symlinks=False)
             except FileNotFoundError:  # deleted by another process meanwhile
                 continue
-            if is_upload(entry.name) and stat.S_ISREG(state.st_mode):
+            if is_id(entry.name) and stat.S_ISREG(state.st_mode):
                 found.append((Path(entry.path), state.st_size, state.st_mtime))
     return found
 
