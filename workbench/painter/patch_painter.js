@@ -62,11 +62,12 @@ class PatchPainter {
     if (isBits(state.base, this.count)) this.base = Uint8Array.from(state.base, Number);
     const seq = Number.isInteger(state.seq) ? state.seq : 0;
     const busy = this.active || this.adjusting;
-    if (!busy && seq >= this.seq && !(regridded && seq === this.seq && this.strokes.length)) this.adopt(state, seq);
+    const carried = regridded && this.strokes.length > 0 && seq <= this.seq;
+    if (!busy && !carried && seq >= this.seq) this.adopt(state, seq);
     this.settled = !busy && seq === this.seq && isBits(state.hidden, this.count) ? Uint8Array.from(state.hidden, Number) : null;
     this.takeImage(state.image);
     this.refresh();
-    if (regridded && !busy && this.strokes.length && seq <= this.seq) this.commitLater();
+    if (carried && !busy) this.commitLater();
   }
 
   takeGrid([rows, cols]) {
