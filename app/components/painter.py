@@ -1,0 +1,86 @@
+"""The painter on the photo, and the card of the mask it makes."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from app import state
+from app.components.scripts import component
+from workbench import scenes
+from workbench.masks import MASKS
+from workbench.scenes import Preview
+
+KEY = "painter"
+
+
+def draw(seen: Preview) -> None:
+    """Show the photo with its mask; every finished stroke becomes the scene's recipe."""
+    patches = seen.grid.size
+    paint = scenes.split_paint(seen.spec, patches)
+    edit = _edit()
+    component("painter")(
+        key=KEY,
+        data={
+            "photo": "/api/picture?" + urlencode(_picture(seen)),
+            "grid": [seen.grid.rows, seen.grid.cols],
+            "base": _base(seen, paint.base),
+            "hide": paint.hide,
+            "show": paint.show,
+            "hidden": seen.bits,
+            "threshold": edit.get("threshold", 0.5),
+            "strokes": edit.get("strokes", []),
+            "seq": max(edit.get("seq", 0), st.session_state.get("painter_seq", 0)),
+            "label": f"{seen.spec.photo}, {seen.card.hidden} of {seen.card.total} patches hidden",
+        },
+        on_edit_change=lambda: _edited(patches),
+    )
+    state.show_problem("paint")
+
+
+def _picture(seen: Preview) -> dict[str, str]:
+    query = seen.spec.to_query()
+    kept = {name: query[name] for name in ("fit", "model") if name in query}
+    return {"photo": seen.spec.photo, **kept}
+
+
+def _edit() -> dict[str, Any]:
+    return (st.session_state.get(KEY) or {}).get("edit") or {}
+
+
+def _edited(patches: int) -> None:
+    edit = _edit()
+    hide, show = str(edit.get("hide", "")), str(edit.get("show", ""))
+    if len(hide) != patches or len(show) != patches:
+        return  # painted on another model's grid; the painter sends it again on this one
+    lock = scenes.split_paint(state.spec(), patches).lock
+    state.attempt("paint", lambda: scenes.with_paint(state.spec(), hide, show, lock))
+
+
+def replace_strokes() -> None:
+    """Make the painter take over the scene's hand edits, which did not come from it."""
+    st.session_state["painter_seq"] = _edit().get("seq", 0) + 1
+
+
+def _base(seen: Preview, recipe: str) -> str:
+    """The bits of the strategy below the hand edits."""
+    if not recipe:
+        return "0" * seen.grid.size
+    return MASKS.parse(recipe).sample(seen.grid, seed=seen.spec.seed).to_bits()
+
+
+def card(seen: Preview) -> None:
+    """The mask's numbers, each with its unit and count."""
+    numbers = seen.card
+    distance = numbers.mean_distance
+    cells = [
+        ("Hidden", f"{numbers.ratio:.1%}", f"{numbers.hidden} of {numbers.total} patches"),
+        ("Pieces", f"{numbers.pieces}", "connected, by edges"),
+        ("Border", f"{numbers.border}", "patch edges"),
+        ("To visible", "–" if distance is None else f"{distance:.2f}", "patches, mean"),
+    ]
+    body = "".join(
+        f"<div><span>{name}</span><b>{value}</b><small>{unit}</small></div>"
+        for name, value, unit in cells
+    )
+    st.html(f'<div class="mask-card" role="group" aria-label="Mask card">{body}</div>')

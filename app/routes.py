@@ -1,0 +1,133 @@
+"""The server's own routes, all of them read-only: health, scripts, pictures, downloads.
+
+Nothing in an address becomes a path: names are looked up in tables and everything else is a
+scene's description, checked by `SceneSpec`.
+"""
+
+import io
+import logging
+import re
+import secrets
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from app.components.scripts import SCRIPTS
+from app.warm import warmer
+from workbench.errors import BadInput
+
+log = logging.getLogger("workbench.app")
+_FOREVER = "private, max-age=31536000, immutable"
+_PRIVATE = "private, max-age=3600"
+
+
+async def health(request: Request) -> Response:
+    """Tell whether the server lives and how busy its model is; answers without torch."""
+    scenes = sys.modules.get("workbench.scenes")
+    calls = None if scenes is None else scenes.activity
+    report: dict[str, Any] = {
+        "status": "ok",
+        "model": warmer.state,
+        "torch": "torch" in sys.modules,
+        "calls": getattr(calls, "calls", 0),
+        "running": getattr(calls, "running", 0),
+        "most_at_once": getattr(calls, "most_at_once", 0),
+    }
+    return JSONResponse(report, headers={"cache-control": "no-store"})
+
+
+async def script(request: Request) -> Response:
+    """Serve one of the page's scripts by name; the address carries a hash of its text."""
+    text = SCRIPTS.get(request.path_params["name"])
+    if text is None:
+        return PlainTextResponse("There is no such script.\n", 404)
+    kind = "text/javascript; charset=utf-8"
+    return Response(text(), media_type=kind, headers={"cache-control": _FOREVER})
+
+
+def guarded(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """Turn bad input into its sentence and anything else into a log id, never a trace."""
+
+    def route(request: Request) -> Response:
+        try:
+            return answer(request)
+        except BadInput as error:
+            return PlainTextResponse(f"{error}\n", 422)
+        except Exception:
+            mark = secrets.token_hex(4)
+            log.exception("Request failed, log id %s", mark)
+            return PlainTextResponse(f"Something failed here; the log has it as {mark}.\n", 500)
+
+    return route
+
+
+@guarded
+def picture(request: Request) -> Response:
+    """The photo of a scene as the painter shows it, JPEG."""
+    from workbench import scenes
+
+    shown = scenes.preview(scenes.SceneSpec.from_query(_fields(request))).shown
+    return Response(_jpeg(shown, 88), media_type="image/jpeg", headers={"cache-control": _PRIVATE})
+
+
+@guarded
+def thumbnail(request: Request) -> Response:
+    """A small square of one photo for the picker, JPEG."""
+    from workbench import scenes
+    from workbench.data.images import fit
+    from workbench.scenes.photos import source
+
+    spec = scenes.SceneSpec.from_query({"photo": _fields(request).get("photo", "")})
+    small = fit(source(spec.photo), 96, 96, "crop")
+    return Response(_jpeg(small, 82), media_type="image/jpeg", headers={"cache-control": _PRIVATE})
+
+
+@guarded
+def export(request: Request) -> Response:
+    """A download: the mask as npz, png or COCO RLE, or a picture with its recipe inside."""
+    from app.exports import FILES
+
+    make = FILES.get(request.path_params["name"])
+    if make is None:
+        return PlainTextResponse(f"There is no such file; ask for {', '.join(FILES)}.\n", 404)
+    from workbench import scenes
+
+    fields = _fields(request)
+    with_original = fields.pop("original", "0") == "1"
+    spec = scenes.SceneSpec.from_query(fields)
+    content, kind = make(spec, with_original)
+    stem = re.sub(r"[^a-z0-9.]+", "-", f"{spec.mask} seed {spec.seed}".lower()).strip("-")[:80]
+    name = f"{stem}-{request.path_params['name']}"
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return Response(content, media_type=kind, headers=headers)
+
+
+async def missing(request: Request) -> Response:
+    """Anything else below /api; without it Streamlit would answer with its page."""
+    return PlainTextResponse("There is nothing at this address.\n", 404)
+
+
+def _fields(request: Request) -> dict[str, str]:
+    return dict(request.query_params)
+
+
+def _jpeg(pixels: Any, quality: int) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+ROUTES = [
+    Route("/api/health", health),
+    Route("/api/script/{name}", script),
+    Route("/api/picture", picture),
+    Route("/api/thumbnail", thumbnail),
+    Route("/api/export/{name}", export),
+    Route("/api/{rest:path}", missing),
+]
