@@ -10,7 +10,7 @@ import re
 import secrets
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -116,11 +116,16 @@ def bind(host: str, port: int | None) -> socket.socket:
     )
 
 
-def serve(host: str = "127.0.0.1", port: int | None = None) -> None:
+def serve(
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    on_address: Callable[[str], None] | None = None,
+) -> None:
     """Serve the dashboard until it is stopped by SIGINT or SIGTERM.
 
     The environment variable WORKBENCH_TOKEN asks every visitor for that token; WORKBENCH_HOSTS
-    names further host names of this server, separated by commas.
+    names further host names of this server, separated by commas. `on_address` is told the page's
+    address before the first request can be answered.
 
     Raises:
         BadInput: a wide address without a token, or a port that is taken.
@@ -137,6 +142,8 @@ def serve(host: str = "127.0.0.1", port: int | None = None) -> None:
         print(f"Mask workbench: http://{shown}:{taken}  (stop with Ctrl+C)", flush=True)
         if token is not None:
             print("It asks for the token in WORKBENCH_TOKEN.", flush=True)
+        if on_address is not None:
+            on_address(f"http://{shown}:{taken}")
         asyncio.run(_run(build_app(gate), listener))
 
 
