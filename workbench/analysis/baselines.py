@@ -6,26 +6,26 @@ from numpy.typing import NDArray
 from workbench.errors import BadInput, shown
 from workbench.fills import FILLS
 
-# Recipes; {patch} is the side of the model's patches in pixels.
+# "nearest" continues the facing edge of the nearest visible patch. Copying that patch as a whole,
+# neighbour(method="nearest", patch=...), is much worse: it would be too easy to beat.
 BASELINES = {
     "mean": "mean()",
-    "nearest": 'neighbour(method="nearest", patch={patch})',
+    "nearest": 'neighbour(method="nearest")',
     "harmonic": 'neighbour(method="harmonic")',
     "telea": 'neighbour(method="telea")',
 }
 
 
 def baseline(
-    name: str, image: NDArray[np.float32], hidden: NDArray[np.bool_], patch: int
+    name: str, image: NDArray[np.float32], hidden: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """Fill the hidden pixels of one picture from its visible pixels.
 
     Args:
-        name: "mean" (mean visible colour), "nearest" (nearest wholly visible patch, copied),
-            "harmonic" (Laplace's equation) or "telea" (OpenCV).
+        name: "mean" (mean visible colour), "nearest" (the nearest visible patch, by its nearest
+            pixel), "harmonic" (Laplace's equation) or "telea" (OpenCV's inpainting).
         image: float32 [3, h, w] in [0, 1].
         hidden: bool [h, w].
-        patch: side of a patch in pixels.
 
     Returns:
         float32 [3, h, w]: the composite.
@@ -35,5 +35,4 @@ def baseline(
     """
     if name not in BASELINES:
         raise BadInput(f"{shown(name)} is no baseline; choose one of: {', '.join(BASELINES)}")
-    fill = FILLS.parse(BASELINES[name].format(patch=patch))
-    return fill.apply(image[None], hidden[None])[0]
+    return FILLS.parse(BASELINES[name]).apply(image[None], hidden[None])[0]

@@ -83,7 +83,7 @@ def measure(
                 hidden = mask.to_pixels()[0]
                 guesses = {"model": model(original[None], mask).composite[0].numpy()}
                 for other in BASELINES:
-                    guesses[other] = baseline(other, original, hidden, model.grid.patch)
+                    guesses[other] = baseline(other, original, hidden)
                 for who, guess in guesses.items():
                     sums[who] += float(np.square(guess - original)[:, hidden].mean()) / masks
             for who, error in sums.items():

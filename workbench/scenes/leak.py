@@ -37,7 +37,7 @@ def leak(spec: SceneSpec) -> LeakMeter:
     original, hidden = to_float(before.photo), before.mask.to_pixels()[0]
     rows = [(f"model {spec.model}", compose(spec).metrics)]
     for name in BASELINES:
-        guess = baseline(name, original, hidden, before.grid.patch)
+        guess = baseline(name, original, hidden)
         rows.append((name, hidden_metrics(original, guess, hidden)))
     errors = {name: metrics.mse for name, metrics in rows[1:] if metrics.mse is not None}
     best = min(errors, key=lambda name: errors[name])
