@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from workbench.analysis.baselines import BASELINES, baseline
 
+from workbench.analysis.baselines import BASELINES, baseline
 from workbench.data.images import fit
 from workbench.masks import MASKS
 
