@@ -23,7 +23,7 @@ def draw() -> None:
     """The picker, the upload field and the fit."""
     spec = state.spec()
     mine: list[str] = st.session_state.setdefault("uploads", [])
-    if uploads.is_id(spec.photo) and spec.photo not in mine:
+    if uploads.is_upload(spec.photo) and spec.photo not in mine:
         mine.append(spec.photo)
     listed = [(name, "Your upload") for name in mine]
     listed += [(info.name, info.title) for info in photos()] + _drawn()
@@ -40,7 +40,7 @@ def draw() -> None:
         on_photo_change=_chosen,
     )
     _upload()
-    if uploads.is_id(spec.photo):
+    if uploads.is_upload(spec.photo):
         st.button("Delete this upload", icon=":material/delete:", on_click=_delete, width="stretch")
     state.follow("fit", spec.fit)
     st.segmented_control(

@@ -27,7 +27,7 @@ SECRET = "secret.key"
 CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def is_id(name: str) -> bool:
+def is_upload(name: str) -> bool:
     """Return whether `name` has the form of an upload's id."""
     return ID.fullmatch(name) is not None
 
@@ -79,6 +79,15 @@ def load(name: str) -> bytes:
         if not stat.S_ISREG(state.st_mode) or _expired(state.st_mtime, time.time()):
             raise gone
         return file.read(MAX_BYTES)
+
+
+def notes(name: str) -> list[str]:
+    """Return what was changed when the upload was decoded, one sentence each.
+
+    Raises:
+        BadInput: as `load`.
+    """
+    return open_image(load(name), name="The upload").notes
 
 
 def exists(name: str) -> bool:
@@ -138,7 +147,7 @@ def _folder() -> Path:
 
 
 def _path(name: str) -> Path:
-    if not is_id(name):
+    if not is_upload(name):
         raise BadInput(
             f"{name[:40]!r} is no upload; an upload's id is 'upload-' and 32 hexadecimal digits: "
             "upload the file again"
@@ -155,7 +164,7 @@ def _entries(folder: Path) -> list[tuple[Path, int, float]]:
                 state = entry.stat(follow_symlinks=False)
             except FileNotFoundError:  # deleted by another process meanwhile
                 continue
-            if is_id(entry.name) and stat.S_ISREG(state.st_mode):
+            if is_upload(entry.name) and stat.S_ISREG(state.st_mode):
                 found.append((Path(entry.path), state.st_size, state.st_mtime))
     return found
 
