@@ -178,22 +178,20 @@ def compose(spec: SceneSpec, pixels: Pixels | None = None) -> Scene:
             f"the model {spec.model} has a grid of {model.grid.rows} x {model.grid.cols}, its card "
             f"says {before.grid.rows} x {before.grid.cols}; write the card anew."
         )
-    original = to_float(before.photo)
     with activity:
         started = time.perf_counter()
-        result = model(original[None], before.mask)
-        composite = result.composite[0].numpy()
+        result = model.reconstruct_picture(before.photo, before.mask)
         milliseconds = 1000 * (time.perf_counter() - started)
-    metrics = hidden_metrics(original, composite, before.mask.to_pixels()[0])
+    hidden = before.mask.to_pixels()[0]
     values: dict[str, Any] = {name: getattr(before, name) for name in Preview.__dataclass_fields__}
     return Scene(
         **values,
-        reconstruction=to_bytes(result.pixels[0].numpy()),
-        composite=to_bytes(composite),
-        error=result.error[0].numpy(),
-        metrics=metrics,
+        reconstruction=result.pixels,
+        composite=result.composite,
+        error=result.error,
+        metrics=hidden_metrics(to_float(before.photo), to_float(result.composite), hidden),
         loss=result.loss,
-        notes=tuple(model.notes),
+        notes=result.notes,
         model_hash=model.hash,
         device=str(model.device),
         precision=model.precision,

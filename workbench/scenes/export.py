@@ -47,7 +47,7 @@ def export_png(scene: Scene, which: Which = "composite", with_original: bool = F
         "hidden": scene.card.hidden,
         "patches": scene.card.total,
         "mse": metrics.mse,
-        "psnr_db": metrics.psnr_db,
+        "psnr_db": metrics.psnr_db if metrics.mse else None,
         "ssim": metrics.ssim,
     }
     if with_original:
@@ -60,7 +60,7 @@ def export_png(scene: Scene, which: Which = "composite", with_original: bool = F
 
 
 def _original(spec: SceneSpec) -> bytes:
-    if uploads.is_id(spec.photo):
+    if uploads.is_upload(spec.photo):
         return uploads.load(spec.photo)
     buffer = io.BytesIO()
     Image.fromarray(source(spec.photo)).save(buffer, "PNG", optimize=True)
@@ -130,7 +130,7 @@ def restore(png: bytes) -> Restored | None:
 def _present(name: str) -> bool:
     if DRAWN.fullmatch(name) or any(info.name == name for info in photos()):
         return True
-    return uploads.is_id(name) and uploads.exists(name)
+    return uploads.exists(name)
 
 
 def data_uri(picture: Pixels, quality: int = 90) -> str:

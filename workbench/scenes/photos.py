@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data import uploads
-from workbench.data.images import fit, open_image
+from workbench.data.images import How, fit, open_image
 from workbench.data.samples import photo, photos
-from workbench.data.scenes_drawn import scene as drawn_scene
 from workbench.errors import BadInput, shown
 
 Pixels = NDArray[np.uint8]
@@ -27,8 +26,10 @@ def source(name: str) -> Pixels:
     """
     drawn = DRAWN.fullmatch(name)
     if drawn is not None:
+        from workbench.data.scenes_drawn import scene as drawn_scene
+
         pixels = drawn_scene(int(drawn[1]), DRAWN_SIDE).image
-    elif uploads.is_id(name):
+    elif uploads.is_upload(name):
         pixels = open_image(uploads.load(name)).pixels
     elif any(info.name == name for info in photos()):
         pixels = photo(name)
@@ -42,14 +43,14 @@ def source(name: str) -> Pixels:
     return pixels
 
 
-def forget(name: str) -> None:
-    """Drop what is cached, after the upload `name` was deleted."""
-    for cache in (source, fitted, display):
-        cache.cache_clear()
+def forget() -> None:
+    """Drop what is cached, after an upload was deleted."""
+    for cached in (source, fitted, display):
+        cached.cache_clear()
 
 
 @lru_cache(maxsize=64)
-def fitted(name: str, height: int, width: int, how: str) -> Pixels:
+def fitted(name: str, height: int, width: int, how: How) -> Pixels:
     """The photo as the model sees it, uint8 [height, width, 3], read-only."""
     pixels = fit(source(name), height, width, how)
     pixels.setflags(write=False)
@@ -57,7 +58,7 @@ def fitted(name: str, height: int, width: int, how: str) -> Pixels:
 
 
 @lru_cache(maxsize=32)
-def display(name: str, height: int, width: int, how: str) -> Pixels:
+def display(name: str, height: int, width: int, how: How) -> Pixels:
     """The same picture with more pixels, to paint on: a whole multiple of the model's size."""
     times = max(1, min(SHOWN_SIDE // max(height, width), 8))
     return fitted(name, height * times, width * times, how)
