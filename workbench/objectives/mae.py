@@ -4,29 +4,8 @@ from torch import Tensor
 
 from workbench.models.mae import MaskedAutoencoder
 from workbench.models.patches import patchify
+from workbench.models.targets import hidden_loss, patch_targets
 from workbench.models.transformer import gather_tokens
-
-
-def patch_targets(patches: Tensor, norm_pix: bool) -> Tensor:
-    """What the decoder should say: the patches, or the patches normalised one by one.
-
-    Args:
-        patches: [b, n, p], ImageNet-normalised pixels.
-        norm_pix: subtract each patch's mean and divide by sqrt(variance + 1e-6), variance with
-            n - 1 in the denominator, as `forward_loss` of facebookresearch/mae does.
-
-    Returns:
-        [b, n, p].
-    """
-    if not norm_pix:
-        return patches
-    mean = patches.mean(-1, keepdim=True)
-    return (patches - mean) / (patches.var(-1, keepdim=True) + 1e-6).sqrt()
-
-
-def hidden_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error over hidden patches only: both [b, hidden, p], same order."""
-    return (prediction.float() - target.float()).square().mean()
 
 
 def mae_loss(

@@ -1,0 +1,247 @@
+"""A plain vision transformer that drops tokens, returns its maps and runs fast; equal to timm's."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# Above this length the explicit form loses more to memory traffic than the fused kernel costs.
+EXPLICIT_TOKENS = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViTShape:
+    """What a plain ViT is made of; enough to build one and to fill it from timm's weights.
+
+    `rows` and `cols` count patches, `patch` is the side of a patch in pixels, `hidden` the width of
+    the MLP. `positions_for_prefix` is False for timm's `no_embed_class` models, whose class and
+    register tokens carry no position.
+    """
+
+    rows: int
+    cols: int
+    patch: int
+    dim: int
+    depth: int
+    heads: int
+    hidden: int
+    class_token: bool = True
+    registers: int = 0
+    positions_for_prefix: bool = True
+    layer_scale: bool = False
+    pre_norm: bool = False
+    qkv_bias: bool = True
+    eps: float = 1e-6
+
+    @property
+    def prefix(self) -> int:
+        """Number of tokens in front of the patches."""
+        return int(self.class_token) + self.registers
+
+    @property
+    def tokens(self) -> int:
+        """Number of patches."""
+        return self.rows * self.cols
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Softmax attention, [b, heads, tokens, head dim] each; explicit where that is the faster form.
+
+    On a CPU the fused kernel is slow in bf16 at the lengths of a masked encoder (about 3 times at
+    197 tokens), so short bf16 sequences take the explicit form there.
+    """
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[2] <= EXPLICIT_TOKENS:
+        return attention_map(q, k) @ v
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+def attention_map(q: Tensor, k: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(d)), [b, heads, queries, keys]."""
+    return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(-1)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with one fused qkv projection (parameter names are timm's)."""
+
+    def __init__(self, dim: int, heads: int, qkv_bias: bool = True) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(
+        self, x: Tensor, tail: int | None = None, maps: list[Tensor] | None = None
+    ) -> Tensor:
+        """Attend; with `tail` only the last `tail` tokens ask (all are asked).
+
+        Args:
+            x: [b, tokens, dim].
+            tail: how many tokens at the end need an output; None for all.
+            maps: the attention map [b, heads, queries, tokens] is appended here if given.
+
+        Returns:
+            [b, tail or tokens, dim].
+        """
+        b, n, d = x.shape
+        if tail is None:
+            q, k, v = self.qkv(x).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        else:
+            w, bias = self.qkv.weight, self.qkv.bias
+            q_bias = kv_bias = None
+            if bias is not None:  # pyright: ignore[reportUnnecessaryComparison]
+                q_bias, kv_bias = bias[:d], bias[d:]
+            q = F.linear(x[:, -tail:], w[:d], q_bias).view(b, tail, self.heads, -1).transpose(1, 2)
+            kv = F.linear(x, w[d:], kv_bias).view(b, n, 2, self.heads, -1)
+            k, v = kv.permute(2, 0, 3, 1, 4).unbind(0)
+        if maps is None:
+            out = attend(q, k, v)
+        else:
+            maps.append(attention_map(q, k))
+            out = maps[-1] @ v
+        return self.proj(out.transpose(1, 2).reshape(b, -1, d))
+
+
+class Mlp(nn.Module):
+    """Two linear layers with an exact GELU between them (parameter names are timm's)."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden)
+        self.fc2 = nn.Linear(hidden, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[b, tokens, dim] to the same."""
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class LayerScale(nn.Module):
+    """A learnt gain per channel (parameter name is timm's)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale [b, tokens, dim]."""
+        return x * self.gamma
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block (parameter names are timm's)."""
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        hidden: int,
+        *,
+        qkv_bias: bool = True,
+        layer_scale: bool = False,
+        eps: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps)
+        self.attn = Attention(dim, heads, qkv_bias)
+        self.ls1 = LayerScale(dim) if layer_scale else nn.Identity()
+        self.norm2 = nn.LayerNorm(dim, eps)
+        self.mlp = Mlp(dim, hidden)
+        self.ls2 = LayerScale(dim) if layer_scale else nn.Identity()
+
+    def forward(
+        self, x: Tensor, tail: int | None = None, maps: list[Tensor] | None = None
+    ) -> Tensor:
+        """[b, tokens, dim] to [b, tail or tokens, dim]."""
+        y = self.attn(self.norm1(x), tail, maps)
+        x = (x if tail is None else x[:, -tail:]) + self.ls1(y)
+        return x + self.ls2(self.mlp(self.norm2(x)))
+
+
+class PatchEmbed(nn.Module):
+    """Linear patch embedding stored as timm stores it, `proj.weight` [dim, 3, patch, patch]."""
+
+    def __init__(self, patch: int, dim: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, dim, patch, patch)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Flattened patches [b, n, patch * patch * 3] in `patchify`'s order to [b, n, dim]."""
+        weight = self.proj.weight.permute(0, 2, 3, 1).reshape(self.proj.out_channels, -1)
+        return F.linear(patches, weight, self.proj.bias)
+
+
+class ViT(nn.Module):
+    """A plain ViT encoder that embeds visible patches only (Dosovitskiy et al., arXiv:2010.11929).
+
+    Fed all patches in order it equals `timm.models.VisionTransformer.forward_features` with the
+    same weights; parameter names are timm's, so a timm state dict (without its head) loads as is.
+    """
+
+    def __init__(self, shape: ViTShape) -> None:
+        super().__init__()
+        self.shape = shape
+        d = shape.dim
+        self.patch_embed = PatchEmbed(shape.patch, d)
+        if shape.class_token:
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, d))
+        if shape.registers:
+            self.reg_token = nn.Parameter(torch.zeros(1, shape.registers, d))
+        positions = shape.tokens + (shape.prefix if shape.positions_for_prefix else 0)
+        self.pos_embed = nn.Parameter(torch.zeros(1, positions, d))
+        self.norm_pre = nn.LayerNorm(d, shape.eps) if shape.pre_norm else nn.Identity()
+        self.blocks = nn.ModuleList(
+            Block(
+                d,
+                shape.heads,
+                shape.hidden,
+                qkv_bias=shape.qkv_bias,
+                layer_scale=shape.layer_scale,
+                eps=shape.eps,
+            )
+            for _ in range(shape.depth)
+        )
+        self.norm = nn.LayerNorm(d, shape.eps)
+
+    def forward(
+        self, patches: Tensor, visible: Tensor | None = None, maps: list[Tensor] | None = None
+    ) -> Tensor:
+        """Encode the visible patches; hidden ones are never read.
+
+        Args:
+            patches: [b, tokens, patch * patch * 3], ImageNet-normalised, all of them.
+            visible: int64 [b, k] indices of the patches to encode; None for all, in order.
+            maps: attention maps [b, heads, t, t], t = prefix + k, one a block, appended if given.
+
+        Returns:
+            [b, prefix + k, dim], normalised by the last LayerNorm.
+        """
+        b = patches.shape[0]
+        split = self.shape.prefix if self.shape.positions_for_prefix else 0
+        place = self.pos_embed[:, split:].expand(b, -1, -1)
+        if visible is not None:
+            patches = gather_tokens(patches, visible)
+            place = gather_tokens(place, visible)
+        x = self.patch_embed(patches) + place
+        x = torch.cat([*self._prefix(b, x), x], dim=1)
+        x = self.norm_pre(x)
+        for block in self.blocks:
+            x = block(x, None, maps)
+        return self.norm(x)
+
+    def _prefix(self, b: int, like: Tensor) -> list[Tensor]:
+        parts: list[Tensor] = []
+        if self.shape.class_token:
+            parts.append(self.cls_token)
+        if self.shape.registers:
+            parts.append(self.reg_token)
+        if not parts:
+            return []
+        tokens = torch.cat(parts, dim=1)
+        if self.shape.positions_for_prefix:
+            tokens = tokens + self.pos_embed[:, : self.shape.prefix]
+        return [tokens.expand(b, -1, -1).to(like.dtype)]
+
+
+def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:
+    """Pick tokens [b, n, d] by int64 index [b, k], giving [b, k, d]."""
+    return tokens.gather(1, index.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
