@@ -33,7 +33,7 @@ const KEYS = [
   ["Escape", "give up the stroke"],
 ];
 
-function element(tag, attributes = {}, ...children) {
+function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   node.append(...children);
@@ -54,60 +54,60 @@ function icon(name) {
 }
 
 function button(name, [text, title], attributes = {}) {
-  return element(
+  return make(
     "button",
     { type: "button", title, "aria-label": title, "data-testid": `painter-${name}`, class: "pp-button", ...attributes },
     icon(name),
-    element("span", {}, text),
+    make("span", {}, text),
   );
 }
 
 function slider(name, text, range) {
-  const input = element("input", { type: "range", "data-testid": `painter-${name}`, "aria-label": text, ...range });
-  const value = element("output", {});
-  return { input, value, row: element("label", { class: "pp-slider" }, element("span", {}, text), value, input) };
+  const input = make("input", { type: "range", "data-testid": `painter-${name}`, "aria-label": text, ...range });
+  const value = make("output", {});
+  return { input, value, row: make("label", { class: "pp-slider" }, make("span", {}, text), value, input) };
 }
 
 function swatches(onPick) {
   const buttons = Object.entries(OVERLAY_COLOURS).map(([name, [red, green, blue]]) => {
     const title = `Overlay colour: ${name}`;
-    const node = element("button", {
+    const node = make("button", {
       type: "button", class: "pp-swatch", title, "aria-label": title, "data-testid": `painter-colour-${name}`,
     });
     node.style.setProperty("--swatch", `rgb(${red},${green},${blue})`);
     node.addEventListener("click", () => onPick(name));
     return [name, node];
   });
-  const group = element("div", { class: "pp-swatches", role: "group", "aria-label": "Overlay colour" });
+  const group = make("div", { class: "pp-swatches", role: "group", "aria-label": "Overlay colour" });
   group.append(...buttons.map(([, node]) => node));
   return { group, buttons: Object.fromEntries(buttons) };
 }
 
 function legend() {
-  const entry = (kind, text) => element("li", {}, element("i", { class: `pp-key pp-key-${kind}` }), text);
-  return element("ul", { class: "pp-legend" }, entry("base", "strategy"), entry("hide", "hidden by hand"), entry("show", "shown by hand"));
+  const entry = (kind, text) => make("li", {}, make("i", { class: `pp-key pp-key-${kind}` }), text);
+  return make("ul", { class: "pp-legend" }, entry("base", "strategy"), entry("hide", "hidden by hand"), entry("show", "shown by hand"));
 }
 
 function keyboardHelp() {
-  const rows = KEYS.map(([keys, what]) => element("div", {}, element("dt", {}, keys), element("dd", {}, what)));
-  return element("details", { class: "pp-help" }, element("summary", {}, "Keyboard"), element("dl", {}, ...rows));
+  const rows = KEYS.map(([keys, what]) => make("div", {}, make("dt", {}, keys), make("dd", {}, what)));
+  return make("details", { class: "pp-help" }, make("summary", {}, "Keyboard"), make("dl", {}, ...rows));
 }
 
 function buildStage() {
-  const canvas = element("canvas", {
+  const canvas = make("canvas", {
     class: "pp-layer pp-mask", "data-testid": "patch-canvas", tabindex: "0", role: "application",
     "aria-roledescription": "patch painter",
   });
   const parts = {
     canvas,
-    trail: element("canvas", { class: "pp-layer pp-trail", "aria-hidden": "true" }),
-    picture: element("img", { class: "pp-layer pp-picture", alt: "", draggable: "false" }),
-    cursor: element("div", { class: "pp-cursor", "data-testid": "painter-cursor", hidden: "" }),
-    ring: element("div", { class: "pp-ring", hidden: "" }),
-    notice: element("p", { class: "pp-notice", "data-testid": "painter-notice" }, "No picture yet."),
+    trail: make("canvas", { class: "pp-layer pp-trail", "aria-hidden": "true" }),
+    picture: make("img", { class: "pp-layer pp-picture", alt: "", draggable: "false" }),
+    cursor: make("div", { class: "pp-cursor", "data-testid": "painter-cursor", hidden: "" }),
+    ring: make("div", { class: "pp-ring", hidden: "" }),
+    notice: make("p", { class: "pp-notice", "data-testid": "painter-notice" }, "No picture yet."),
   };
   const { picture, trail, cursor, ring, notice } = parts;
-  parts.stage = element("div", { class: "pp-stage" }, notice, picture, canvas, trail, cursor, ring);
+  parts.stage = make("div", { class: "pp-stage" }, notice, picture, canvas, trail, cursor, ring);
   return parts;
 }
 
@@ -119,21 +119,21 @@ function buildPainter(root) {
   parts.threshold = slider("threshold", "Patch counts from", { min: "0", max: "1", step: "0.05" });
   parts.opacity = slider("opacity", "Overlay", { min: "0.3", max: "1", step: "0.05" });
   parts.opacity.input.setAttribute("aria-label", "Overlay opacity");
-  parts.count = element("strong", { class: "pp-count", "data-testid": "painter-count" });
-  parts.live = element("p", { class: "pp-live", role: "status", "aria-live": "polite", "data-testid": "painter-live" });
+  parts.count = make("strong", { class: "pp-count", "data-testid": "painter-count" });
+  parts.live = make("p", { class: "pp-live", role: "status", "aria-live": "polite", "data-testid": "painter-live" });
   parts.swatches = swatches((name) => parts.onColour(name));
   parts.threshold.row.title = "How much of a patch your strokes must cover before the patch counts as painted";
-  const look = element("div", { class: "pp-look" }, parts.swatches.group, parts.opacity.row);
-  const tools = element("div", { class: "pp-group", role: "group", "aria-label": "Tool" }, ...Object.values(parts.tools));
-  const actions = element("div", { class: "pp-group" }, ...Object.values(parts.actions));
-  parts.box = element(
+  const look = make("div", { class: "pp-look" }, parts.swatches.group, parts.opacity.row);
+  const tools = make("div", { class: "pp-group", role: "group", "aria-label": "Tool" }, ...Object.values(parts.tools));
+  const actions = make("div", { class: "pp-group" }, ...Object.values(parts.actions));
+  parts.box = make(
     "section",
     { class: "pp", "data-testid": "patch-painter", "data-lm-suppress-shortcuts": "true" },
-    element("style", {}, PAINTER_CSS),
-    element("div", { class: "pp-bar", role: "toolbar", "aria-label": "Painting" }, tools, actions),
+    make("style", {}, PAINTER_CSS),
+    make("div", { class: "pp-bar", role: "toolbar", "aria-label": "Painting" }, tools, actions),
     parts.stage,
-    element("div", { class: "pp-foot" }, parts.count, legend()),
-    element("div", { class: "pp-settings" }, parts.size.row, parts.threshold.row, look),
+    make("div", { class: "pp-foot" }, parts.count, legend()),
+    make("div", { class: "pp-settings" }, parts.size.row, parts.threshold.row, look),
     keyboardHelp(),
     parts.live,
   );

@@ -4,18 +4,18 @@
 //   panel.update([{name, src: data URI, note}, ...]);   an empty list hides it
 
 function createPicturePanel(root) {
-  const row = element("div", { class: "pp-pictures", "data-testid": "painter-pictures" });
+  const row = make("div", { class: "pp-pictures", "data-testid": "painter-pictures" });
   root.append(row);
   const shown = new Map();
 
   function place(picture) {
     let figure = shown.get(picture.name);
     if (!figure) {
-      const title = element("b", {}, picture.name);
-      const note = element("span", {});
-      const node = element("figure", { "data-testid": `picture-${picture.name}` });
-      figure = { node, note, image: element("img", { alt: picture.name }), source: "" };
-      node.append(figure.image, element("figcaption", {}, title, note));
+      const title = make("b", {}, picture.name);
+      const note = make("span", {});
+      const node = make("figure", { "data-testid": `picture-${picture.name}` });
+      figure = { node, note, image: make("img", { alt: picture.name }), source: "" };
+      node.append(figure.image, make("figcaption", {}, title, note));
       shown.set(picture.name, figure);
     }
     figure.note.textContent = picture.note ?? "";
