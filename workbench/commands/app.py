@@ -1,0 +1,56 @@
+"""`app`: the dashboard in the browser."""
+
+import os
+import sys
+import threading
+import urllib.request
+import webbrowser
+from typing import Annotated
+
+import typer
+
+STARTS_WITHIN = 60
+
+
+def app(
+    port: Annotated[
+        int | None, typer.Option(help="Port; without it 8501 or the next free one.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address; other than this machine's own only with a token.")
+    ] = "127.0.0.1",
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser, if there is one.")
+    ] = True,
+) -> None:
+    """Serve the dashboard; Ctrl+C stops it."""
+    from app.server import serve
+
+    serve(host, port, on_address=open_when_up if browser and has_browser() else None)
+
+
+def has_browser() -> bool:
+    """Tell whether somebody sits before a screen: not in a container, over ssh or in a pipe."""
+    if not sys.stdout.isatty() or os.environ.get("CI"):
+        return False
+    if sys.platform.startswith("linux"):
+        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return "SSH_CONNECTION" not in os.environ
+
+
+def open_when_up(address: str) -> None:
+    """Open the page once the server answers, without holding it up."""
+    threading.Thread(target=_wait_and_open, args=(address,), daemon=True).start()
+
+
+def _wait_and_open(address: str) -> None:
+    tick = threading.Event()
+    for _ in range(STARTS_WITHIN * 5):
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
+                break
+        except OSError:
+            tick.wait(0.2)
+    else:
+        return
+    webbrowser.open(address)

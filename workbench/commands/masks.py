@@ -1,0 +1,104 @@
+"""`draw` masks from a recipe, and list the `strategies` that a recipe can name."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workbench.commands.output import AsJson, say, table
+from workbench.errors import BadInput, shown
+
+GRID = re.compile(r"(?:(\d{1,8})x)?(\d{1,8})x(\d{1,8})")
+
+
+def draw(
+    recipe: Annotated[str, typer.Argument(help="For example 'block(ratio=0.6)'.")],
+    grid: Annotated[
+        str, typer.Option(help="ROWSxCOLS in patches, or FRAMESxROWSxCOLS for clips.")
+    ] = "14x14",
+    patch: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 16,
+    count: Annotated[int, typer.Option(help="How many masks.")] = 1,
+    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    step: Annotated[int, typer.Option(help="Training step that the masks are for.")] = 0,
+    first: Annotated[int, typer.Option(help="Index of the first image.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write .npz, .png, .json or .rle.json; without it, print the masks."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw masks from a recipe.
+
+    A written .npz holds the array `hidden`, bool, True where a patch is hidden.
+    """
+    from workbench.masks import MASKS
+
+    strategy, lattice = MASKS.parse(recipe), parse_grid(grid, patch)
+    mask = strategy.sample(lattice, count=count, seed=seed, step=step, first=first)
+    counts = mask.counts
+    record: dict[str, Any] = {
+        "recipe": str(strategy),
+        "grid": lattice.record(),
+        "count": len(mask),
+        "seed": seed,
+        "step": step,
+        "first": first,
+        "patches": lattice.size,
+        "hidden": {
+            "min": int(counts.min()),
+            "max": int(counts.max()),
+            "mean": float(counts.mean()),
+        },
+        "ratio": float(mask.ratio.mean()),
+    }
+    shape = " x ".join(str(side) for side in lattice.shape)
+    low, high = record["hidden"]["min"], record["hidden"]["max"]
+    told = (
+        f"{len(mask)} x {strategy} on {shape}, seed {seed}: "
+        f"{low if low == high else f'{low} to {high}'} of {lattice.size} patches hidden "
+        f"(ratio {record['ratio']:.4f} realised)"
+    )
+    if out is None:
+        record["masks"] = [one.to_bits() for one in mask]
+        lines = [told, *("\n" + picture(bits, lattice.cols) for bits in record["masks"])]
+    else:
+        record["out"] = str(mask.save(out))
+        lines = [told, f"written to {out}"]
+    say(record, lines, as_json)
+
+
+def picture(bits: str, cols: int) -> str:
+    """A mask as text, `#` hidden and `.` visible."""
+    signs = bits.replace("1", "#").replace("0", ".")
+    return "\n".join(signs[at : at + cols] for at in range(0, len(signs), cols))
+
+
+def parse_grid(text: str, patch: int) -> "Any":
+    """Read `14x14` or `8x14x14` into a Grid; BadInput for anything else."""
+    from workbench.masks import Grid
+
+    match = GRID.fullmatch(text.strip().lower())
+    if match is None:
+        raise BadInput(f"--grid is {shown(text)}, but must be ROWSxCOLS; write 14x14.")
+    frames = None if match[1] is None else int(match[1])
+    return Grid(int(match[2]), int(match[3]), patch=patch, frames=frames)
+
+
+def strategies(as_json: AsJson = False) -> None:
+    """List the mask strategies with their knobs."""
+    from workbench.masks import MASKS
+
+    described = MASKS.describe()
+    rows = [
+        (row["name"], row["counts"], ", ".join(_knob(knob) for knob in row["knobs"]))
+        for row in described
+    ]
+    lines = table(("strategy", "ratio is", "knobs and defaults"), rows)
+    lines += ["", *(f"{row['name']}: {row['summary']}" for row in described)]
+    lines += [f"Left out: {sentence}." for sentence in MASKS.problems().values()]
+    say({"strategies": described, "problems": MASKS.problems()}, lines, as_json)
+
+
+def _knob(knob: dict[str, Any]) -> str:
+    return f"{knob['name']}={knob['default']}"

@@ -1,0 +1,215 @@
+"""`models` that are there, and how to `train` and `evaluate` one."""
+
+import dataclasses
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workbench.commands.output import AsJson, output_folder, say, table
+from workbench.errors import BadInput
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from workbench.evaluations.reconstruction import ReconstructionTable
+    from workbench.runs.pretrain import Progress
+
+SAY_EVERY = 10.0
+
+
+def models(as_json: AsJson = False) -> None:
+    """List the models that can be named."""
+    from workbench.models.catalog import broken_cards, list_models
+
+    found: list[dict[str, Any]] = [
+        {**dataclasses.asdict(info), "path": str(info.path), "size": list(info.size)}
+        for info in list_models()
+    ]
+    rows = [
+        (
+            info["name"],
+            f"{info['rows']} x {info['cols']} patches of {info['patch']} px",
+            info["sha256"][:12],
+            info["title"],
+        )
+        for info in found
+    ]
+    lines = table(("model", "grid", "hash", "title"), rows)
+    lines += [f"Left out: {sentence}" for sentence in broken_cards()]
+    say({"models": found, "problems": broken_cards()}, lines, as_json)
+
+
+def train(
+    preset: Annotated[str, typer.Argument(help="Name of the set-up, such as default.")],
+    data: Annotated[list[Path], typer.Option(help="Folder of photos; may be given repeatedly.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    steps: Annotated[int | None, typer.Option(help="Steps, other than the preset's.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Train a model on folders of photos.
+
+    Ctrl+C stops it at the next step; --resume goes on from there.
+    """
+    from workbench.runs.presets import preset as preset_named
+
+    setup = preset_named(preset)
+    if steps is not None:
+        if steps < 1:
+            raise BadInput(f"--steps is {steps}, but must be 1 or more.")
+        setup = dataclasses.replace(setup, steps=steps)
+    if (out / "state.pt").is_file() and not resume:
+        raise BadInput(
+            f"{out} already holds a run; add --resume to go on, or choose another --out."
+        )
+    if resume and not (out / "state.pt").is_file():
+        raise BadInput(f"{out} holds no run to resume; leave --resume out to start one there.")
+    output_folder(out)
+    from workbench.models import export_run
+    from workbench.models.formats import choose_device
+    from workbench.runs.pretrain import pretrain
+
+    place = str(choose_device(device))
+    last: list[Progress] = []
+    with stop_signal() as should_stop:
+        pretrain(setup, data, out, device=place, report=_teller(last), should_stop=should_stop)
+    done = last[-1].step if last else setup.steps
+    record: dict[str, Any] = {"preset": preset, "step": done, "steps": setup.steps, "out": str(out)}
+    if done < setup.steps:
+        lines = [f"stopped after step {done} of {setup.steps}; add --resume to go on"]
+        say({**record, "finished": False}, lines, as_json)
+        return
+    weights = out / "model.safetensors"
+    card = export_run(out, weights, {"title": f"{preset}, {setup.steps} steps"})
+    record |= {"finished": True, "model": str(weights), "sha256": card["sha256"]}
+    if last:
+        record |= {"loss": last[-1].loss}
+    lines = [
+        f"trained {setup.steps} steps; model and card: {weights}",
+        f"try it: python -m workbench evaluate {weights}",
+    ]
+    say(record, lines, as_json)
+
+
+def _teller(last: "list[Progress]") -> "Callable[[Progress], None]":
+    """Keep the last progress, and say it on stderr every ten seconds."""
+    said = time.monotonic()
+
+    def tell(progress: "Progress") -> None:
+        nonlocal said
+        last[:] = [progress]
+        if time.monotonic() - said >= SAY_EVERY or progress.step == progress.steps:
+            said = time.monotonic()
+            typer.echo(
+                f"step {progress.step} of {progress.steps}  loss {progress.loss:.4f}  "
+                f"{progress.rate:.0f} crops/s  {progress.seconds_left / 60:.0f} min left",
+                err=True,
+            )
+
+    return tell
+
+
+@contextmanager
+def stop_signal() -> Generator[Callable[[], bool]]:
+    """Turn the first SIGINT or SIGTERM into an answer "yes, stop"; the second ends at once."""
+    asked = False
+
+    def ask(number: int, _: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            sys.exit(128 + number)
+        asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def evaluate(
+    model: Annotated[
+        str, typer.Argument(help="A model's name or a checkpoint's path.")
+    ] = "default",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of photos; without it the bundled ones.")
+    ] = None,
+    masks: Annotated[int, typer.Option(help="Masks a photo and ratio.")] = 8,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Measure a model beside interpolation.
+
+    All fill in the same hidden pixels of the same photos.
+    """
+    if masks < 1:
+        raise BadInput(f"--masks is {masks}, but must be 1 or more; 8 is usual.")
+    pictures = _pictures(data)
+    from workbench.evaluations.reconstruction import measure
+    from workbench.models import load_reconstructor
+
+    network = load_reconstructor(model, device=device, precision=precision)
+    found = measure(network, pictures, name=model, masks=masks)
+    say(found.as_dict(), as_lines(found), as_json)
+
+
+class Photos(Sequence["tuple[str, NDArray[np.uint8]]"]):
+    """The photos of a folder, opened when they are asked for: memory for one at a time."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Name and pixels of one photo."""
+        from workbench.data import open_image
+
+        path = self.files[index]
+        return path.name, open_image(path).pixels
+
+
+def _pictures(data: Path | None) -> "Sequence[tuple[str, NDArray[np.uint8]]]":
+    from workbench.data import folder, held_out, photo
+
+    if data is None:
+        return [(info.name, photo(info.name)) for info in held_out()]
+    found = folder(data)
+    for _, reason in found.skipped:
+        typer.echo(f"Left out: {reason}.", err=True)
+    return Photos(found.files)
+
+
+def as_lines(found: "ReconstructionTable") -> list[str]:
+    """The table for people."""
+    names = list(found.rows[0].errors)
+    rows = [
+        [f"{row.ratio:.0%}", *(f"{row.errors[name]:.4f}" for name in names)] for row in found.rows
+    ]
+    beaten = [
+        [
+            f"{row.ratio:.0%}",
+            "",
+            *(f"{row.better[name]:.0%}" for name in names if name in row.better),
+        ]
+        for row in found.rows
+    ]
+    return [
+        f"{found.model} ({found.model_hash[:12]}, {found.precision}): mean squared error on hidden "
+        f"pixels in [0, 1] RGB, {len(found.photos)} photos x {found.masks_per_photo} masks",
+        *table(("hidden", *names), rows),
+        "share of photos on which the model is better",
+        *table(("hidden", *names), beaten),
+    ]

@@ -1,0 +1,76 @@
+"""What the commands print: sentences for people, one JSON document for programs."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from workbench.errors import BadInput
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+
+def say(record: Mapping[str, Any] | Sequence[Any], lines: Iterable[str], as_json: bool) -> None:
+    """Print `record` as JSON if asked to, else the lines."""
+    if as_json:
+        typer.echo(as_text(record))
+    else:
+        for line in lines:
+            typer.echo(line)
+
+
+def as_text(record: Mapping[str, Any] | Sequence[Any]) -> str:
+    """Return strict JSON: no NaN and no infinity, which become null."""
+    return json.dumps(_finite(record), indent=1, allow_nan=False, default=str)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        items = cast(Mapping[Any, Any], value)
+        return {str(key): _finite(each) for key, each in items.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in cast(Sequence[Any], value)]
+    return value
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return aligned lines; the last column is not padded."""
+    cells = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(header) - 1)]
+    return [
+        "  ".join(
+            [*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def output_folder(path: Path) -> Path:
+    """Make the folder and return it.
+
+    Raises:
+        BadInput: a file of that name, or no right to write there.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"--out is {path}, which cannot be made a folder ({error.strerror}); choose another."
+        ) from None
+    return path
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a file whole and return its path; BadInput where it cannot be written."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written ({error.strerror}); choose another.") from None
+    return path

@@ -1,0 +1,185 @@
+"""`reconstruct` photos: hide a part, let a model fill it in, write pictures and numbers."""
+
+import dataclasses
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from workbench.commands.output import AsJson, as_text, output_folder, say, write_bytes
+from workbench.errors import BadInput, shown
+
+if TYPE_CHECKING:
+    from workbench.scenes import Scene, SceneSpec
+
+
+def reconstruct(
+    photo: Annotated[
+        list[str], typer.Argument(help="PNG, JPEG or WebP files, or names of bundled photos.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures and report.json.")],
+    mask: Annotated[str, typer.Option(help="Recipe of what is hidden.")] = "random(ratio=0.75)",
+    mask_file: Annotated[
+        Path | None, typer.Option(help="Take the mask from a .npz, .png or .json file instead.")
+    ] = None,
+    fill: Annotated[str, typer.Option(help="Recipe of what stands in the holes.")] = "grey",
+    model: Annotated[str, typer.Option(help="A model's name or a checkpoint's path.")] = "default",
+    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    fit: Annotated[str, typer.Option(help="crop, letterbox or resize.")] = "crop",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Hide a part of photos and fill it in.
+
+    Writes original, masked, reconstruction, composite and error as PNG, and report.json.
+    """
+    from workbench.scenes import SceneSpec
+
+    spec = SceneSpec.from_query(
+        {
+            "mask": mask,
+            "fill": fill,
+            "model": model,
+            "seed": str(seed),
+            "fit": fit,
+            "precision": precision,
+            "device": device,
+        }
+    )
+    if mask_file is not None:
+        spec = with_mask_file(spec, mask_file)
+    for given in photo:  # refuse before the first picture is made, not after the tenth
+        chosen(spec, given)
+    folder = output_folder(out)
+    names = unique_names(photo)
+    reports: list[dict[str, Any]] = []
+    for given, name in zip(photo, names, strict=True):
+        place = folder if len(photo) == 1 else output_folder(folder / name)
+        reports.append(one(spec, given, place))
+    if len(reports) > 1:
+        write_bytes(folder / "report.json", as_text({"photos": reports}).encode())
+    record = reports[0] if len(reports) == 1 else {"photos": reports}
+    say(record, [sentence(report) for report in reports] + [f"written to {folder}"], as_json)
+
+
+def one(spec: "SceneSpec", given: str, folder: Path) -> dict[str, Any]:
+    """Reconstruct one photo into a folder and return its report."""
+    from workbench.plots.error_map import error_map
+    from workbench.scenes import compose, export_png
+
+    scene_spec, pixels, notes = chosen(spec, given)
+    scene = compose(scene_spec, pixels)
+    write_bytes(folder / "original.png", _png(scene.photo))
+    for which in ("masked", "reconstruction", "composite"):
+        write_bytes(folder / f"{which}.png", export_png(scene, which))
+    picture = error_map(scene.error, scene.hidden, scene.grid.patch)
+    write_bytes(folder / "error.png", _png(picture))
+    report = report_of(scene, given, notes)
+    write_bytes(folder / "report.json", as_text(report).encode())
+    return report
+
+
+def report_of(scene: "Scene", given: str, notes: list[str]) -> dict[str, Any]:
+    """What report.json holds; every error is over hidden pixels of the composite, in [0, 1]."""
+    from workbench import __version__
+
+    metrics = scene.metrics
+    return {
+        "photo": given,
+        "mask": scene.spec.mask,
+        "fill": scene.spec.fill,
+        "model": scene.spec.model,
+        "model_hash": scene.model_hash,
+        "seed": scene.spec.seed,
+        "fit": scene.spec.fit,
+        "grid": scene.grid.record(),
+        "patches": scene.card.total,
+        "hidden": scene.card.hidden,
+        "ratio": scene.card.ratio,
+        "pixels": metrics.pixels,
+        "mse": metrics.mse,
+        "psnr": metrics.psnr_db,
+        "ssim": metrics.ssim,
+        "loss": scene.loss,
+        "error": scene.error.tolist(),
+        "mask_card": dataclasses.asdict(scene.card),
+        "device": scene.device,
+        "precision": scene.precision,
+        "milliseconds": scene.milliseconds,
+        "notes": [*notes, *scene.notes],
+        "version": __version__,
+    }
+
+
+def sentence(report: dict[str, Any]) -> str:
+    """One line for people."""
+    told = ", ".join(
+        f"{name} {'undefined' if report[key] is None else format(report[key], form)}{unit}"
+        for name, key, form, unit in (
+            ("MSE", "mse", ".4f", ""),
+            ("PSNR", "psnr", ".2f", " dB"),
+            ("SSIM", "ssim", ".3f", ""),
+        )
+    )
+    notes = "".join(f"\n  {note}" for note in report["notes"])
+    return (
+        f"{report['photo']}: {told} on {report['pixels']} hidden pixels "
+        f"({report['hidden']} of {report['patches']} patches, {report['mask']}){notes}"
+    )
+
+
+def chosen(spec: "SceneSpec", given: str) -> "tuple[SceneSpec, Any, list[str]]":
+    """Return the scene for a file or a photo's name, the file's pixels, and notes on it.
+
+    Raises:
+        BadInput: neither a readable picture file nor a photo that is here.
+    """
+    from workbench.data import open_image, photos
+    from workbench.scenes import photos as named
+
+    path = Path(given)
+    if path.exists():
+        opened = open_image(path)
+        return spec.replace(photo=path.name[-200:]), opened.pixels, opened.notes
+    try:
+        named.source(given)
+    except BadInput:
+        known = ", ".join(info.name for info in photos())
+        raise BadInput(
+            f"{shown(given)} is no file and no photo here; give a PNG, JPEG or WebP file, "
+            f"or one of: {known}, drawn-0, drawn-1, ..."
+        ) from None
+    return spec.replace(photo=given), None, []
+
+
+def with_mask_file(spec: "SceneSpec", path: Path) -> "SceneSpec":
+    """The scene with the first mask of a file, written as a recipe of painted patches."""
+    from workbench.masks import Mask
+    from workbench.scenes import grid_of
+    from workbench.scenes.paint import patch_ranges
+
+    grid = grid_of(spec)
+    mask = Mask.load(path, grid=grid)
+    return spec.replace(mask=f'painted(hide="{patch_ranges(mask[0].to_bits())}")')
+
+
+def unique_names(given: list[str]) -> list[str]:
+    """One folder name a photo: its stem, numbered where two are alike."""
+    names: list[str] = []
+    for text in given:
+        stem = Path(text).stem or "photo"
+        name, number = stem, 2
+        while name in names:
+            name, number = f"{stem}-{number}", number + 1
+        names.append(name)
+    return names
+
+
+def _png(picture: Any) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    cast(Any, Image.fromarray(picture)).save(buffer, "PNG")
+    return buffer.getvalue()
