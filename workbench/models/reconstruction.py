@@ -14,6 +14,7 @@ from workbench.models.checkpoint import Checkpoint, assemble
 from workbench.models.mae import MaskedAutoencoder
 from workbench.models.patches import patchify, unpatchify
 from workbench.models.positions import stretch_positions
+from workbench.models.precision import threads_for
 from workbench.models.targets import patch_statistics, patch_targets, spread_over_hidden
 
 Statistics = Literal["visible", "true"]
@@ -111,6 +112,7 @@ class Reconstructor:
         # Positions stay exact until they have been stretched.
         self._tables = {k: state.pop(k).float() for k in ("encoder.pos_embed", "decoder_pos_embed")}
         self._state = {k: v.to(self.device, self._dtype) for k, v in state.items()}
+        self._weights = sum(v.numel() for v in state.values())
         repeat = self.grid.patch**2
         self._mean = torch.tensor(checkpoint.mean * repeat, device=self.device)
         self._std = torch.tensor(checkpoint.std * repeat, device=self.device)
@@ -186,7 +188,8 @@ class Reconstructor:
         """Answer patches float32 [b, n, p] in [0, 1] where `hidden` is bool [b, n]."""
         model = self._model_for((grid.rows, grid.cols))
         inputs = (patches - self._mean) / self._std
-        raw, latent = self._run(model, inputs, hidden)
+        with threads_for(self._weights * hidden.size if self.device.type == "cpu" else 0):
+            raw, latent = self._run(model, inputs, hidden)
         at = torch.from_numpy(np.flatnonzero(hidden)).to(self.device)
         targets = patch_targets(inputs.flatten(0, 1)[at], self.norm_pix)
         loss = float((raw.flatten(0, 1)[at] - targets).square().mean())
