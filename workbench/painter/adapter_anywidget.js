@@ -1,5 +1,5 @@
 // anywidget: the traits of workbench.painter.widget.Painter are the painter's state.
-const TRAITS = ["image", "grid_shape", "base", "edit", "settled", "label", "disabled", "pictures"];
+const TRAITS = ["image", "grid_shape", "base", "edit", "settled", "label", "disabled", "pictures", "message"];
 
 export default {
   render({ model, el }) {
@@ -11,10 +11,10 @@ export default {
     let waiting = false;
     const sync = () => {
       waiting = false;
-      const [image, grid, base, edit, settled, label, disabled, pictures] = TRAITS.map((name) => model.get(name));
+      const [image, grid, base, edit, settled, label, disabled, pictures, message] = TRAITS.map((name) => model.get(name));
       const hidden = settled.seq === edit.seq ? settled.hidden : undefined;
       painter.update({ image, grid, base, hidden, label, disabled, ...edit });
-      panel.update(pictures);
+      panel.update(pictures, message);
     };
     // Python sends several traits at once; they are one change.
     const soon = () => {

@@ -1,11 +1,12 @@
 // A row of captioned pictures that change without a blank frame.
 //
 //   const panel = createPicturePanel(root);
-//   panel.update([{name, src: data URI, note}, ...]);   an empty list hides it
+//   panel.update([{name, src: data URI, note}, ...], message);   an empty list hides it; the message says what is wrong
 
 function createPicturePanel(root) {
   const row = make("div", { class: "pp-pictures", "data-testid": "painter-pictures" });
-  root.append(row);
+  const trouble = make("p", { class: "pp-message", role: "alert", "data-testid": "painter-message", hidden: "" });
+  root.append(trouble, row);
   const shown = new Map();
 
   function place(picture) {
@@ -33,7 +34,9 @@ function createPicturePanel(root) {
   }
 
   return {
-    update(pictures) {
+    update(pictures, message = "") {
+      trouble.textContent = message;
+      trouble.hidden = !message;
       const names = new Set(pictures.map((picture) => picture.name));
       for (const [name, { node }] of shown) {
         if (names.has(name)) continue;
@@ -43,6 +46,6 @@ function createPicturePanel(root) {
       pictures.forEach(place);
       row.hidden = !pictures.length;
     },
-    destroy: () => row.remove(),
+    destroy: () => [row, trouble].forEach((node) => node.remove()),
   };
 }
