@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from workbench.errors import BadInput
 from workbench.masks import Grid, Mask
-from workbench.models.checkpoint import Checkpoint, assemble
+from workbench.models.assembly import assemble
+from workbench.models.checkpoint import Checkpoint
 from workbench.models.mae import MaskedAutoencoder
 from workbench.models.patches import patchify, unpatchify
 from workbench.models.positions import stretch_positions
@@ -137,7 +138,8 @@ class Reconstructor:
         self._check_fit(grid, (pictures.shape[2], pictures.shape[3]))
         hidden = _checked_cells(mask, len(pictures))
         patches = patchify(pictures.to(self.device), grid.patch)
-        answer = self._answer(patches, hidden, grid)
+        with threads_for(self._work(hidden)):
+            answer = self._answer(patches, hidden, grid)
         layout = (grid.rows, grid.cols, grid.patch)
         seen = torch.from_numpy(~hidden).unsqueeze(-1).to(self.device)
         composite = torch.where(seen, patches, answer.patches)
@@ -173,8 +175,10 @@ class Reconstructor:
         hidden = _checked_cells(mask, 1)
         rows, cols, p = grid.rows, grid.cols, grid.patch
         cut = picture.reshape(rows, p, cols, p, 3).swapaxes(1, 2).reshape(1, rows * cols, -1)
-        answer = self._answer(torch.from_numpy(cut).to(self.device).float().div_(255), hidden, grid)
-        said = (answer.patches * 255).round_().to(torch.uint8).cpu().numpy()
+        with threads_for(self._work(hidden)):
+            patches = torch.from_numpy(cut).to(self.device).float().div_(255)
+            answer = self._answer(patches, hidden, grid)
+            said = (answer.patches * 255).round_().to(torch.uint8).cpu().numpy()
         pasted = np.where(hidden[..., None], said, cut)
         pixels, composite = (
             x.reshape(rows, cols, p, p, 3).swapaxes(1, 2).reshape(rows * p, cols * p, 3)
@@ -183,13 +187,16 @@ class Reconstructor:
         error = answer.error.reshape(rows, cols).cpu().numpy()
         return ReconstructedPicture(pixels, composite, error, answer.loss, self._notes_on(grid))
 
+    def _work(self, hidden: NDArray[np.bool_]) -> float:
+        """Multiply-adds of a call on the CPU, roughly: each weight once a token."""
+        return float(self._weights * hidden.size) if self.device.type == "cpu" else 0.0
+
     @torch.inference_mode()
     def _answer(self, patches: Tensor, hidden: NDArray[np.bool_], grid: Grid) -> _Answer:
         """Answer patches float32 [b, n, p] in [0, 1] where `hidden` is bool [b, n]."""
         model = self._model_for((grid.rows, grid.cols))
         inputs = (patches - self._mean) / self._std
-        with threads_for(self._weights * hidden.size if self.device.type == "cpu" else 0):
-            raw, latent = self._run(model, inputs, hidden)
+        raw, latent = self._run(model, inputs, hidden)
         at = torch.from_numpy(np.flatnonzero(hidden)).to(self.device)
         targets = patch_targets(inputs.flatten(0, 1)[at], self.norm_pix)
         loss = float((raw.flatten(0, 1)[at] - targets).square().mean())
@@ -249,12 +256,10 @@ class Reconstructor:
         model = self._models.get(grid)
         if model is None:
             old = (self._shape.rows, self._shape.cols)
-            moved = {
-                name: stretch_positions(table, old, grid, how).to(self.device, self._dtype)
-                for (name, table), how in zip(
-                    self._tables.items(), ("plane", self._stretch), strict=True
-                )
-            }
+            moved: dict[str, Tensor] = {}
+            for name, table in self._tables.items():
+                how = self._stretch if name == "decoder_pos_embed" else "plane"
+                moved[name] = stretch_positions(table, old, grid, how).to(self.device, self._dtype)
             shape = replace(self._shape, rows=grid[0], cols=grid[1])
             model = assemble({**self._state, **moved}, shape, self._decoder, "the model")
             embed: Any = FlatEmbed(model.encoder.patch_embed.proj)
