@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.models.catalog import ModelInfo, list_models
     from workbench.models.checkpoint import export_run, save_checkpoint
-    from workbench.models.formats import load_reconstructor
+    from workbench.models.formats import load_encoder, load_reconstructor
     from workbench.models.reconstruction import Reconstruction, Reconstructor
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Reconstructor",
     "export_run",
     "list_models",
+    "load_encoder",
     "load_reconstructor",
     "save_checkpoint",
 ]
@@ -28,6 +29,7 @@ _HOMES = {
     "list_models": "catalog",
     "export_run": "checkpoint",
     "save_checkpoint": "checkpoint",
+    "load_encoder": "formats",
     "load_reconstructor": "formats",
     "Reconstruction": "reconstruction",
     "Reconstructor": "reconstruction",

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import BadInput, shown
+from workbench.models.assembly import assemble
 from workbench.models.catalog import SCHEMA, file_hash, read_card, read_json
 from workbench.models.mae import DecoderShape, MaskedAutoencoder
 from workbench.models.patches import IMAGENET_MEAN, IMAGENET_STD, normalise, patchify
@@ -40,48 +41,23 @@ class Checkpoint:
     notes: tuple[str, ...] = field(default=())
 
 
-def assemble(
-    state: Mapping[str, Tensor], shape: ViTShape, decoder: DecoderShape, origin: object
-) -> MaskedAutoencoder:
-    """Build a model around the tensors of `state` (our names) without copying or initialising.
-
-    Raises:
-        BadInput: names or sizes differ from those of the shape; nothing was allocated then.
-    """
-    _check_depth(state, "encoder.blocks.", shape.depth, origin)
-    _check_depth(state, "decoder_blocks.", decoder.depth, origin)
-    for part in (shape, decoder):
-        if part.dim % part.heads:
-            raise BadInput(
-                f"{origin}: {part.heads} heads do not divide the width {part.dim}; "
-                "state the number of heads the model was trained with."
-            )
-    with torch.device("meta"):
-        model = MaskedAutoencoder(shape, decoder)
-    wanted = model.state_dict()
-    missing = sorted(set(wanted) - set(state))
-    if missing:
-        raise BadInput(
-            f"{origin} lacks {len(missing)} of {len(wanted)} weights, {shown(missing[0])} among "
-            "them; it is of another architecture than it says."
-        )
-    for name, tensor in wanted.items():
-        if state[name].shape != tensor.shape or not state[name].is_floating_point():
-            raise BadInput(
-                f"{origin}: {name} is {state[name].dtype} {list(state[name].shape)}, wanted floats "
-                f"{list(tensor.shape)}; the file does not fit its description."
-            )
-    model.load_state_dict({name: state[name] for name in wanted}, assign=True)
-    return model.eval().requires_grad_(False)
-
-
-def _check_depth(state: Mapping[str, Tensor], prefix: str, depth: int, origin: object) -> None:
-    found = {key[len(prefix) :].split(".")[0] for key in state if key.startswith(prefix)}
-    if len(found) != depth:
-        raise BadInput(
-            f"{origin} holds {len(found)} {prefix.rstrip('.')}, its description says {depth}; "
-            "the file does not fit its description."
-        )
+def described(
+    name: str,
+    origin: str,
+    shape: ViTShape,
+    decoder: DecoderShape,
+    norm_pix: bool | None,
+    digest: str,
+) -> dict[str, Any]:
+    """A card for a model that came without one; `norm_pix` None means that its file is silent."""
+    return {
+        "name": name,
+        "format": origin,
+        "norm_pix": norm_pix,
+        "shape": asdict(shape),
+        "decoder": asdict(decoder),
+        "sha256": digest,
+    }
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -204,19 +180,36 @@ def export_run(run: Path | str, path: Path | str, card: Mapping[str, Any]) -> di
     Args:
         run: folder with `state.pt` and `preset.json`.
         path: the .safetensors file to write.
-        card: what to say of the model; steps and preset are added.
+        card: what to say of the model; `norm_pix`, steps and preset are added.
 
     Raises:
         BadInput: a folder without a run, or a state that does not fit its preset.
     """
-    run = Path(run)
-    preset = read_json(run / "preset.json")
-    state, _ = read_weights(run / "state.pt")
-    model = assemble(state, *_shapes(preset, run / "preset.json"), run / "state.pt")
-    saved = torch.load(run / "state.pt", map_location="cpu", weights_only=True, mmap=True)
-    steps = int(saved["step"])
-    known = {"norm_pix": preset["norm_pix"], "steps": steps, "preset": preset}
-    return save_checkpoint(model, path, {**known, **card})
+    found = read_run(Path(run))
+    known = {key: found.card[key] for key in ("norm_pix", "steps", "preset")}
+    return save_checkpoint(found.model, path, {**known, **card})
+
+
+def read_run(run: Path) -> Checkpoint:
+    """Read the model of a pretraining folder as it stands; raises as `export_run` does."""
+    preset, state_path = read_json(run / "preset.json"), run / "state.pt"
+    state, top = read_weights(state_path)
+    norm_pix, steps = preset.get("norm_pix"), top.get("step")
+    if type(norm_pix) is not bool or type(steps) is not int:
+        raise BadInput(
+            f"{run} has norm_pix {shown(norm_pix)} and step {shown(steps)}, wanted True or False "
+            "and a whole number; give the folder of a pretraining."
+        )
+    shape, decoder = _shapes(preset, run / "preset.json")
+    digest = file_hash(state_path)
+    card = described(run.name, "pretraining run", shape, decoder, norm_pix, digest)
+    return Checkpoint(
+        model=assemble(state, shape, decoder, state_path),
+        card={**card, "steps": steps, "preset": preset},
+        norm_pix=norm_pix,
+        grid=(shape.rows, shape.cols),
+        hash=digest,
+    )
 
 
 def _shapes(preset: Mapping[str, Any], origin: Path) -> tuple[ViTShape, DecoderShape]:

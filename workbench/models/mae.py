@@ -45,7 +45,7 @@ class MaskedAutoencoder(nn.Module):
         self.decoder_pred = nn.Linear(d, shape.patch**2 * 3)
 
     def initialise(self, seed: int) -> None:
-        """Set weights as the official code does: Xavier linears, sin-cos places, N(0, .02) tokens."""
+        """Set weights as the official code does: Xavier linears, sin-cos places, normal tokens."""
         generator = torch.Generator().manual_seed(seed)
         for module in self.modules():
             if isinstance(module, nn.Linear):

@@ -14,7 +14,7 @@ from workbench.models.assembly import assemble
 from workbench.models.checkpoint import Checkpoint
 from workbench.models.mae import MaskedAutoencoder
 from workbench.models.patches import patchify, unpatchify
-from workbench.models.positions import stretch_positions
+from workbench.models.positions import Stretch, stretch_positions
 from workbench.models.precision import threads_for
 from workbench.models.targets import patch_statistics, patch_targets, spread_over_hidden
 
@@ -258,7 +258,7 @@ class Reconstructor:
             old = (self._shape.rows, self._shape.cols)
             moved: dict[str, Tensor] = {}
             for name, table in self._tables.items():
-                how = self._stretch if name == "decoder_pos_embed" else "plane"
+                how: Stretch = self._stretch if name == "decoder_pos_embed" else "plane"
                 moved[name] = stretch_positions(table, old, grid, how).to(self.device, self._dtype)
             shape = replace(self._shape, rows=grid[0], cols=grid[1])
             model = assemble({**self._state, **moved}, shape, self._decoder, "the model")

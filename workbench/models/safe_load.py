@@ -23,15 +23,15 @@ HEADER_LIMIT = 100 << 20
 _lock = threading.Lock()
 
 
-def read_weights(path: Path) -> tuple[dict[str, Tensor], object]:
-    """Read a state dict and, where a pickle carries one, its `args`.
+def read_weights(path: Path) -> tuple[dict[str, Tensor], Mapping[str, object]]:
+    """Read a state dict and what stands beside it in a pickle.
 
     Safetensors hold no code. Pickles go through `torch.load(weights_only=True)` alone, with
     `argparse.Namespace` (the official MAE files hold one) allowed and nothing else.
 
     Returns:
         Tensors by name on the CPU (a wrapping `model` or `state_dict` and a leading `module.` are
-        taken off), and `args` or None.
+        taken off), and the wrapping dictionary, empty where there is none.
 
     Raises:
         BadInput: missing, empty, truncated, too big, not weights, or a pickle that asks for code.
@@ -54,11 +54,11 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], object]:
             "save the model's weights without the optimiser's state."
         )
     if path.suffix == ".safetensors":
-        tensors, args = _read_safetensors(path, size), None
+        tensors, around = _read_safetensors(path, size), dict[str, object]()
     else:
-        tensors, args = _unwrapped(path, _read_pickle(path))
+        tensors, around = _unwrapped(path, _read_pickle(path))
     _check_sizes(path, tensors, size)
-    return tensors, args
+    return tensors, around
 
 
 def _read_safetensors(path: Path, size: int) -> dict[str, Tensor]:
@@ -139,14 +139,13 @@ def _check_zip(path: Path) -> None:
         )
 
 
-def _unwrapped(path: Path, found: object) -> tuple[dict[str, Tensor], object]:
-    args: object = None
+def _unwrapped(path: Path, found: object) -> tuple[dict[str, Tensor], Mapping[str, object]]:
+    around: Mapping[str, object] = {}
     if isinstance(found, Mapping):
         outer = cast(Mapping[Any, Any], found)
-        args = outer.get("args")
         for key in ("model", "state_dict"):
             if isinstance(outer.get(key), Mapping):
-                found = outer[key]
+                around, found = outer, outer[key]
                 break
     if not isinstance(found, Mapping):
         raise BadInput(
@@ -157,7 +156,7 @@ def _unwrapped(path: Path, found: object) -> tuple[dict[str, Tensor], object]:
     tensors = {str(k).removeprefix("module."): v for k, v in pairs if isinstance(v, Tensor)}
     if not tensors:
         raise BadInput(f"{path} holds no tensors, wanted weights; save model.state_dict().")
-    return tensors, args
+    return tensors, around
 
 
 def _check_sizes(path: Path, tensors: dict[str, Tensor], size: int) -> None:

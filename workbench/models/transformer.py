@@ -31,6 +31,7 @@ class ViTShape:
     positions_for_prefix: bool = True
     layer_scale: bool = False
     pre_norm: bool = False
+    final_norm: bool = True
     qkv_bias: bool = True
     eps: float = 1e-6
 
@@ -200,7 +201,7 @@ class ViT(nn.Module):
             )
             for _ in range(shape.depth)
         )
-        self.norm = nn.LayerNorm(d, shape.eps)
+        self.norm = nn.LayerNorm(d, shape.eps) if shape.final_norm else nn.Identity()
 
     def forward(
         self, patches: Tensor, visible: Tensor | None = None, maps: list[Tensor] | None = None
