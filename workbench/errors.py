@@ -6,9 +6,9 @@ class BadInput(ValueError):
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """Return repr(value) cut to `limit` characters, safe to place in a sentence."""
+    """Return repr(value) on one line, cut to `limit` characters, to stand in a sentence."""
     try:
-        text = repr(value)
+        text = " ".join(repr(value).split())
     except Exception:  # a hostile or broken __repr__ must not hide the real complaint
         text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -48,6 +48,10 @@ class KnobSpec:
 def knobs(cls: type) -> tuple[KnobSpec, ...]:
     """Return the knobs of a recipe class in declaration order.
 
+    >>> from workbench.masks.random import Random
+    >>> [(knob.name, knob.kind, knob.default, knob.maximum) for knob in knobs(Random)]
+    [('ratio', 'float', 0.75, 1)]
+
     Raises:
         TypeError: a field is not declared with `Annotated[..., Knob(...)]` (an author's mistake).
     """

@@ -161,6 +161,10 @@ class Registry(Generic[M]):
         Literals and nested recipes of the same registry only: a recipe can run nothing. A member
         passes through unchanged.
 
+        >>> from workbench.masks import MASKS
+        >>> MASKS.parse("random"), str(MASKS.parse("block(min_patches=4,ratio=.6)"))
+        (Random(ratio=0.75), 'block(ratio=0.6, min_patches=4)')
+
         Raises:
             BadInput: too long, not a recipe, an unknown name or knob, or a value out of range.
         """
@@ -198,6 +202,8 @@ class Registry(Generic[M]):
                     f"{member.name}: {shown(keyword.arg)} is no knob of it; "
                     f"choose one of: {', '.join(known) or 'no knobs'}."
                 )
+            if keyword.arg in values:
+                raise BadInput(f"{member.name}: {keyword.arg} is given twice; give it once.")
             values[keyword.arg] = self._value(keyword.value, recipe)
         return member(**values)
 

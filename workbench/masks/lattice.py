@@ -17,6 +17,9 @@ class Grid:
     """Rows x cols cells of `patch` x `patch` pixels each; `frames` of them in a clip.
 
     `patch=1` is a pixel grid, 1 x N a bag or a sequence, `domain="frequency"` a spectrum.
+
+    >>> Grid(14, 14, patch=16).count(0.75), Grid(14, 14).pixels, Grid(2, 3, frames=4).shape
+    (147, (224, 224), (4, 2, 3))
     """
 
     rows: int
@@ -83,7 +86,8 @@ class Grid:
 def rounded(ratio: float, size: int) -> int:
     """Return floor(ratio * size + 0.5) for the decimal number that `ratio` prints as.
 
-    Binary floats would give 9 for 100 * (1 - 0.9); the printed decimal does not.
+    >>> rounded(0.285, 100), int(0.285 * 100 + 0.5)  # the binary product is 28.499999999999996
+    (29, 28)
     """
     if not 0 <= ratio <= 1:
         raise BadInput(f"ratio is {ratio!r}, but must be a number from 0 to 1; take 0.75.")

@@ -23,6 +23,11 @@ class Mask:
     is bool [b, k, *grid.shape]. `a & b`, `a | b`, `a ^ b`, `a - b` and `~a` work cell by cell, a
     batch of one goes with any batch, and the result has no targets.
 
+    >>> grid = Grid(2, 3)
+    >>> top, left = Mask.from_bits("111000", grid), Mask.from_bits("100100", grid)
+    >>> (top - left).to_bits(), (top | left).counts.tolist(), (~top).hidden_indices().tolist()
+    ('011000', [4], [[3, 4, 5]])
+
     Raises:
         BadInput: arrays that are not boolean or do not fit the grid.
     """

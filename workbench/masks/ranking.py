@@ -11,6 +11,9 @@ def hide_lowest(keys: NDArray[Any], count: int | NDArray[np.int64]) -> NDArray[n
 
     `count` is one number, or one a row. Equal keys are taken from the left, so the count is exact
     whatever the keys.
+
+    >>> hide_lowest(np.array([[3, 1, 1, 2]]), 1)
+    array([[False,  True, False, False]])
     """
     if not isinstance(count, int):
         return _lowest_of_each(keys, count)

@@ -9,7 +9,11 @@ from workbench.errors import BadInput, shown
 
 
 def encode(cells: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return {"size": [rows, cols], "counts": text} of a bool [rows, cols] array."""
+    """Return {"size": [rows, cols], "counts": text} of a bool [rows, cols] array.
+
+    >>> encode(np.array([[False, True], [True, True]]))
+    {'size': [2, 2], 'counts': '13'}
+    """
     flat = cells.flatten(order="F")
     changes = np.flatnonzero(np.diff(flat, prepend=False)).tolist()
     runs = np.diff([0, *changes, flat.size]).tolist()

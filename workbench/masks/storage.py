@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -59,7 +60,7 @@ def shares(dark: Bools, rows: int, cols: int) -> NDArray[np.float64]:
     Pixels that lie on the border of two patches count in both by the area of their parts.
     """
     edges = np.arange(rows + 1) * dark.shape[0] / rows
-    bands = [_band(dark, top, bottom) for top, bottom in zip(edges[:-1], edges[1:], strict=True)]
+    bands = [_band(dark, top, bottom) for top, bottom in pairwise(edges)]
     total = np.pad(np.cumsum(np.stack(bands), axis=1), ((0, 0), (1, 0)))
     at = np.arange(cols + 1) * dark.shape[1] / cols
     whole = np.arange(dark.shape[1] + 1)
@@ -85,9 +86,17 @@ def _ending(path: Path) -> str:
 def write(path: Path, hidden: Bools, grid: Grid, targets: Bools | None, pixels: bool) -> Path:
     """Write a mask by the path's ending; the file appears whole or not at all."""
     ending = _ending(path)
+    scale = grid.patch**2 if pixels else 1
+    total = (hidden.size + (0 if targets is None else targets.size)) * scale
+    limit = PICTURE_LIMIT if ending == ".png" else CELL_LIMIT
+    if total > limit:
+        raise BadInput(
+            f"{path.name!r} would hold {total} cells, but a {ending} file holds at most {limit}; "
+            "save a smaller batch, or one cell a patch."
+        )
     partial = path.with_name(path.name + ".partial")
     count, parts = len(hidden), 0 if targets is None else targets.shape[1]
-    header = {"schema": SCHEMA, "grid": grid.record(), "count": count, "targets": parts}
+    header = {"schema": SCHEMA, "grid": grid.record(), "count": count, "parts": parts}
     try:
         with partial.open("wb") as file:
             if ending == ".npz":
@@ -122,8 +131,6 @@ def _write_flat(
 
     stacked = [_plane(hidden)] if targets is None else [_plane(hidden), _plane(targets)]
     visible = (~np.concatenate(stacked)).view(np.uint8) * np.uint8(255)
-    if visible.size > PICTURE_LIMIT:
-        raise BadInput(f"A png of {visible.size} pixels is too big; save as .npz instead.")
     info = PngInfo()
     info.add_text("workbench", json.dumps(header))
     Image.fromarray(visible).save(file, format="PNG", pnginfo=info)
@@ -173,7 +180,7 @@ def _header(record: Any) -> tuple[Grid, int, int]:
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise BadInput(f"its header {shown(record)} is not of schema {SCHEMA}; save it again.")
     grid = Grid(**record["grid"])
-    count, parts = record["count"], record["targets"]
+    count, parts = record["count"], record["parts"]
     good = type(count) is int and type(parts) is int and count > 0 and parts >= 0
     if not good or count * grid.size * (1 + parts) > CELL_LIMIT:
         raise BadInput(f"its header names {shown(count)} masks, more than are read; split it.")
@@ -227,18 +234,30 @@ def _read_json(path: Path, grid: Grid | None, threshold: float) -> Stored:
     record = json.loads(path.read_bytes())
     if not isinstance(record, dict) or "schema" not in record:
         many = record if isinstance(record, list) else [record]
-        planes = [rle.decode(one, CELL_LIMIT) for one in many[:4096]]
-        return _foreign(planes, grid, threshold)
+        _budget(many)
+        return _foreign([rle.decode(one, CELL_LIMIT) for one in many], grid, threshold)
     found, count, parts = _header(record)
-    patch = record.get("pixels", 1)
-    hidden = [_cells(one, found, patch) for one in record["hidden"]]
-    targets = None
-    if parts:
-        flat = [_cells(one, found, patch) for row in record["targets"] for one in row]
-        targets = np.stack(flat).reshape(count, parts, *found.shape)
-    if len(hidden) != count:
-        raise BadInput(f"it holds {len(hidden)} masks, but its header says {count}; save it again.")
-    return Stored(np.stack(hidden), found, targets)
+    patch, records = record.get("pixels", 1), record["hidden"]
+    blocks = [one for row in record["targets"] for one in row] if parts else []
+    if len(records) != count or len(blocks) != count * parts:
+        raise BadInput(
+            f"it holds {len(records)} masks and {len(blocks)} targets, but its header says "
+            f"{count} and {count * parts}; save it again."
+        )
+    _budget(records + blocks)
+    cells = np.stack([_cells(one, found, patch) for one in records + blocks])
+    targets = cells[count:].reshape(count, parts, *found.shape) if parts else None
+    return Stored(cells[:count], found, targets)
+
+
+def _budget(records: list[Any]) -> None:
+    """Refuse more cells than memory should hold, before the first run is unrolled."""
+    sizes = [one.get("size", [0]) for one in records if isinstance(one, dict)]
+    total = sum(int(np.prod(np.array(size, dtype=object))) for size in sizes)
+    if total > CELL_LIMIT:
+        raise BadInput(
+            f"its RLEs unroll to {total} cells, at most {CELL_LIMIT} are read; split it."
+        )
 
 
 def _cells(record: Any, grid: Grid, patch: int) -> Bools:
@@ -249,7 +268,7 @@ def _cells(record: Any, grid: Grid, patch: int) -> Bools:
     wanted = (grid.size // grid.cols * patch, grid.cols * patch)
     if plane.shape != wanted:
         raise BadInput(f"its RLE is of size {plane.shape}, but the header says {wanted}.")
-    return plane[::patch, ::patch].reshape(grid.shape)
+    return plane[::patch, ::patch].reshape(grid.shape).copy()
 
 
 def _read_png(path: Path, grid: Grid | None, threshold: float) -> Stored:

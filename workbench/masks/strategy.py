@@ -64,6 +64,11 @@ class Strategy(Member):
         Row i is the same to the bit in a batch of any size and drawn alone. `maps` are score maps
         [count, *grid.shape] for strategies with `needs_maps`.
 
+        >>> from workbench.masks.random import Random
+        >>> batch = Random(ratio=0.75).sample(Grid(14, 14), count=64, seed=7)
+        >>> batch, batch[9] == Random(ratio=0.75).sample(Grid(14, 14), seed=7, first=9)
+        (Mask(64 on (14, 14), 147 of 196 hidden), True)
+
         Raises:
             BadInput: a number out of range, a grid that the strategy cannot fill, missing maps.
         """

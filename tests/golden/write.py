@@ -1,0 +1,67 @@
+"""Write the golden masks anew: `python tests/golden/write.py --yes [strategy ...]`.
+
+A golden mask is what a strategy draws today; it changes only when somebody means it to. Look at
+the difference before committing it.
+"""
+
+import sys
+from pathlib import Path
+
+from workbench.errors import BadInput
+from workbench.masks import MASKS, Grid, Mask
+from workbench.params import knobs
+
+FOLDER = Path(__file__).parent
+GRIDS = (Grid(8, 8), Grid(5, 11), Grid(1, 12))
+
+
+def recipes(name: str) -> list[str]:
+    """The default and every switch and choice."""
+    member = MASKS.get(name)
+    found = [member()]
+    for knob in knobs(member):
+        values = (True, False) if knob.kind == "bool" else knob.choices or ()
+        found += [member(**{knob.name: value}) for value in values]
+    extra = {
+        "painted": [
+            'painted(hide="0-3, 9", show="8")',
+            'painted(hide="0-3", show="8-11", over=random(ratio=0.75), lock=0.5)',
+        ]
+    }
+    found += [MASKS.parse(text) for text in extra.get(name, [])]
+    return list(dict.fromkeys(map(str, found)))
+
+
+def text(name: str) -> str:
+    """All golden masks of a strategy: two images side by side, # hidden and . visible."""
+    parts = []
+    for recipe in recipes(name):
+        for grid in GRIDS:
+            title = f"{recipe} on {grid.rows} x {grid.cols}, seed 7, step 3, images 20 and 21"
+            try:
+                mask = MASKS.parse(recipe).sample(grid, 2, seed=7, step=3, first=20)
+                parts.append(f"{title}\n{drawn(mask)}")
+            except BadInput as error:
+                parts.append(f"{title}\nrefused: {error}\n")
+    return "\n".join(parts)
+
+
+def drawn(mask: Mask) -> str:
+    """One line a row, the images beside each other, targets below."""
+    planes = [mask.hidden]
+    if mask.targets is not None:
+        planes += list(mask.targets.swapaxes(0, 1))
+    lines = []
+    for plane in planes:
+        for row in plane.swapaxes(0, 1):
+            lines.append("  ".join("".join(".#"[cell] for cell in one) for one in row.astype(int)))
+        lines.append("")
+    return "\n".join(lines[:-1]) + "\n"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] != ["--yes"]:
+        sys.exit(__doc__)
+    for name in sys.argv[2:] or MASKS.names():
+        (FOLDER / f"{name}.txt").write_text(text(name))
+        print(f"wrote {name}.txt")

@@ -1,0 +1,182 @@
+"""Every strategy, because it exists, keeps these promises."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.errors import BadInput
+from workbench.masks import MASKS, Grid, Mask, Strategy
+from workbench.params import knobs
+
+GRIDS = {
+    "square": Grid(14, 14),
+    "wide": Grid(7, 12, patch=8),
+    "tall": Grid(11, 5),
+    "row": Grid(1, 17, patch=1, domain="sequence"),
+    "column": Grid(9, 1),
+    "one": Grid(1, 1),
+    "clip": Grid(6, 5, frames=4),
+}
+NAMES = MASKS.names()
+
+
+def _settings(name: str) -> list[Strategy]:
+    """The default, both switches, every choice, both ends of every slider."""
+    member = MASKS.get(name)
+    found = [member()]
+    for knob in knobs(member):
+        values = {
+            "bool": [True, False],
+            "choice": list(knob.choices or ()),
+            "float": [knob.minimum, knob.soft_maximum or knob.maximum],
+            "int": [knob.minimum, knob.soft_maximum or knob.maximum],
+        }.get(knob.kind, [])
+        for value in values:
+            try:
+                found.append(dataclasses.replace(found[0], **{knob.name: value}))
+            except BadInput as error:  # knobs that contradict each other say so
+                assert knob.name.rpartition("_")[0] in str(error)
+    return list(dict.fromkeys(found))
+
+
+CASES = [(strategy, grid) for name in NAMES for strategy in _settings(name) for grid in GRIDS]
+
+
+def _maps(strategy: Strategy, grid: Grid, count: int):
+    if not strategy.needs_maps:
+        return None
+    return np.random.default_rng(0).random((count, *grid.shape))
+
+
+def _draw(strategy: Strategy, grid: Grid, count: int, **where) -> Mask | None:
+    """Return masks, or None where the strategy refuses the grid in a sentence."""
+    try:
+        return strategy.sample(grid, count, maps=_maps(strategy, grid, count), **where)
+    except BadInput as error:
+        assert strategy.name in str(error) and str(error).endswith(".")
+        return None
+
+
+@pytest.mark.parametrize(("strategy", "shape"), CASES, ids=lambda value: str(value))
+def test_shape_count_and_independence_of_the_batch(strategy, shape):
+    grid = GRIDS[shape]
+    batch = _draw(strategy, grid, 9, seed=5, step=2, first=60)
+    if batch is None:
+        assert grid.frames is not None or getattr(strategy, "legacy", False)
+        return
+    assert batch.hidden.shape == (9, *grid.shape) and batch.hidden.dtype == np.bool_
+    assert batch.ratio.tolist() == (batch.counts / grid.size).tolist()
+    ratio = getattr(strategy, "ratio", None)
+    if ratio is None:
+        ratio = getattr(strategy, "lock", None)
+    if strategy.promise == "exact":
+        assert set(batch.counts.tolist()) == {int(np.floor(round(ratio * grid.size, 9) + 0.5))}
+    if strategy.promise != "free" and ratio in (0, 1):
+        assert set(batch.counts.tolist()) == {round(ratio) * grid.size}
+    assert strategy.sample(grid, 9, seed=5, step=2, first=60) == batch
+    for row in range(9):
+        assert strategy.sample(grid, seed=5, step=2, first=60 + row) == batch[row]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_large_batch_is_made_of_the_same_rows(name):
+    """Also across the chunks that a large batch is drawn in."""
+    strategy, grid = MASKS.get(name)(), GRIDS["square"]
+    count = 2 * max(1, strategy.chunk_cells // grid.size) + 5 if not strategy.needs_maps else 50
+    count = min(count, 6_000)
+    batch = strategy.sample(grid, count, seed=1)
+    for first, length in [(0, 1), (count // 2, 7), (count - 300 if count > 300 else 0, 64)]:
+        assert strategy.sample(grid, length, seed=1, first=first) == batch[first : first + length]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_seed_step_and_image_change_a_random_mask(name):
+    strategy, grid = MASKS.get(name)(), GRIDS["square"]
+    many = strategy.sample(grid, 64)
+    kinds = len({mask.to_bits() for mask in many})
+    if kinds == 1:  # nothing random in it
+        assert strategy.sample(grid, 64, seed=9, step=9) == many
+        return
+    least = 2 if name == "stripes" else 60
+    assert kinds >= least
+    assert strategy.sample(grid, 64, seed=1) != many
+    assert strategy.sample(grid, 64, step=1) != many
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_description_holds(name):
+    strategy = MASKS.get(name)()
+    assert strategy.name == name and MASKS.parse(str(strategy)) == strategy
+    assert strategy.counts in ("exact", "units", "free")
+    assert strategy.at(0.5).sample(Grid(4, 4)) == strategy.sample(Grid(4, 4), progress=0.5)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        strategy.ratio = 0.1
+
+
+WITH_RATIO = [name for name in NAMES if any(k.name == "ratio" for k in knobs(MASKS.get(name)))]
+
+
+@given(
+    name=st.sampled_from(WITH_RATIO),
+    rows=st.integers(1, 20),
+    cols=st.integers(1, 20),
+    percent=st.integers(0, 100),
+    seed=st.integers(0, 1 << 62),
+)
+def test_any_grid_and_ratio(name, rows, cols, percent, seed):
+    strategy, grid = MASKS.get(name)(ratio=percent / 100), Grid(rows, cols)
+    mask = strategy.sample(grid, 3, seed=seed, first=7)
+    if strategy.promise == "exact":
+        assert set(mask.counts.tolist()) == {(2 * percent * grid.size + 100) // 200}
+    assert strategy.sample(grid, 1, seed=seed, first=8) == mask[1]
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "sentence"),
+    [
+        ({"count": 0}, "count is 0, but must be a whole number from 1"),
+        ({"count": 2.5}, "count is 2.5"),
+        ({"count": 10**12}, "count is 1000000000000"),
+        ({"count": 10**8}, "ask for at most 5478274 at once"),
+        ({"seed": -1}, "seed is -1, but must be a whole number from 0"),
+        ({"step": "a"}, "step is 'a'"),
+        ({"first": None}, "first is None"),
+        ({"progress": float("nan")}, "progress is nan, but must be from 0 to 1"),
+        ({"maps": np.zeros((1, 3, 3))}, r"maps have the shape \(1, 3, 3\), but must be"),
+    ],
+)
+def test_a_bad_call_is_refused_in_a_sentence(kwargs, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        MASKS.parse("random").sample(Grid(14, 14), **kwargs)
+
+
+def test_a_schedule_changes_the_strategy_and_maps_reach_it():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Late(MASKS.get("random")):
+        needs_maps = True
+
+        def at(self, progress):
+            return dataclasses.replace(self, ratio=progress)
+
+        def draw(self, grid, noise, maps):
+            assert maps.shape == (noise.count, *grid.shape)
+            return super().draw(grid, noise, maps) & (maps > 0)
+
+    maps = np.ones((3, 4, 4))
+    maps[1] = 0
+    late = Late().sample(Grid(4, 4), 3, progress=0.5, maps=maps)
+    assert late.counts.tolist() == [8, 0, 8]
+    with pytest.raises(BadInput, match="needs score maps; pass maps of shape"):
+        Late().sample(Grid(4, 4))
+
+
+def test_a_wrong_shape_is_an_authors_mistake():
+    class Wrong(MASKS.get("random")):
+        def draw(self, grid, noise, maps):
+            return np.zeros((1, 2, 2), bool)
+
+    with pytest.raises(TypeError, match=r"draw returned bool \(1, 2, 2\)"):
+        Wrong().sample(Grid(3, 3))
