@@ -189,8 +189,8 @@ def scene(seed: int, size: int = 256) -> DrawnScene:
     sun = (0.12 + 0.3 * next(dice), 0.08 + 0.12 * next(dice))
     land = Land(theme, horizon, int(next(dice) * 2**20), sun)
     count = 4 + int(next(dice) * 3)
-    kinds: list[Kind] = [*ALWAYS]
-    kinds += [STANDING[int(next(dice) * len(STANDING))] for _ in range(count - 1)]
+    kinds: list[Kind] = list(ALWAYS)
+    kinds.extend(STANDING[int(next(dice) * len(STANDING))] for _ in range(count - 1))
     kinds.append("kite" if next(dice) < 0.5 else "tree")
     # Things share the width fairly: each gets a place of its own, in random order.
     places = sorted(range(len(kinds)), key=lambda _: next(dice))
