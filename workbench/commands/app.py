@@ -9,12 +9,14 @@ from typing import Annotated
 
 import typer
 
+from workbench.commands.arguments import number_option
+
 STARTS_WITHIN = 60
 
 
 def app(
     port: Annotated[
-        int | None, typer.Option(help="Port; without it 8501 or the next free one.")
+        int | None, number_option("Port; without it 8501 or the next free one.")
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address; other than this machine's own only with a token.")
@@ -47,7 +49,7 @@ def _wait_and_open(address: str) -> None:
     tick = threading.Event()
     for _ in range(STARTS_WITHIN * 5):
         try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
+            with urllib.request.urlopen(f"{address}/api/health", timeout=5):
                 break
         except OSError:
             tick.wait(0.2)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from workbench.commands.arguments import number_option
 from workbench.commands.output import AsJson, say, table
 from workbench.errors import BadInput, shown
 
@@ -13,15 +14,17 @@ GRID = re.compile(r"(?:(\d{1,8})x)?(\d{1,8})x(\d{1,8})")
 
 
 def draw(
-    recipe: Annotated[str, typer.Argument(help="For example 'block(ratio=0.6)'.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="For example 'block(ratio=0.6)'.")
+    ],
     grid: Annotated[
         str, typer.Option(help="ROWSxCOLS in patches, or FRAMESxROWSxCOLS for clips.")
     ] = "14x14",
-    patch: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 16,
-    count: Annotated[int, typer.Option(help="How many masks.")] = 1,
-    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
-    step: Annotated[int, typer.Option(help="Training step that the masks are for.")] = 0,
-    first: Annotated[int, typer.Option(help="Index of the first image.")] = 0,
+    patch: Annotated[int, number_option("Side of a patch in pixels.")] = 16,
+    count: Annotated[int, number_option("How many masks.")] = 1,
+    seed: Annotated[int, number_option("Decides every random choice.")] = 0,
+    step: Annotated[int, number_option("Training step that the masks are for.")] = 0,
+    first: Annotated[int, number_option("Index of the first image.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(help="Write .npz, .png, .json or .rle.json; without it, print the masks."),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workbench.commands.arguments import number_option
 from workbench.commands.output import AsJson, output_folder, say, table
 from workbench.errors import BadInput
 
@@ -48,10 +49,12 @@ def models(as_json: AsJson = False) -> None:
 
 
 def train(
-    preset: Annotated[str, typer.Argument(help="Name of the set-up, such as default.")],
+    preset: Annotated[
+        str, typer.Argument(metavar="PRESET", help="Name of the set-up, such as default.")
+    ],
     data: Annotated[list[Path], typer.Option(help="Folder of photos; may be given repeatedly.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    steps: Annotated[int | None, typer.Option(help="Steps, other than the preset's.")] = None,
+    steps: Annotated[int | None, number_option("Steps, other than the preset's.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     as_json: AsJson = False,
@@ -139,12 +142,12 @@ def stop_signal() -> Generator[Callable[[], bool]]:
 
 def evaluate(
     model: Annotated[
-        str, typer.Argument(help="A model's name or a checkpoint's path.")
+        str, typer.Argument(metavar="MODEL", help="A model's name or a checkpoint's path.")
     ] = "default",
     data: Annotated[
         Path | None, typer.Option(help="Folder of photos; without it the bundled ones.")
     ] = None,
-    masks: Annotated[int, typer.Option(help="Masks a photo and ratio.")] = 8,
+    masks: Annotated[int, number_option("Masks a photo and ratio.")] = 8,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     as_json: AsJson = False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from workbench.commands.arguments import number_option
 from workbench.commands.output import AsJson, as_text, output_folder, say, write_bytes
 from workbench.errors import BadInput, shown
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 def reconstruct(
     photo: Annotated[
-        list[str], typer.Argument(help="PNG, JPEG or WebP files, or names of bundled photos.")
+        list[str],
+        typer.Argument(
+            metavar="PHOTO...", help="PNG, JPEG or WebP files, or names of bundled photos."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the pictures and report.json.")],
     mask: Annotated[str, typer.Option(help="Recipe of what is hidden.")] = "random(ratio=0.75)",
@@ -25,7 +29,7 @@ def reconstruct(
     ] = None,
     fill: Annotated[str, typer.Option(help="Recipe of what stands in the holes.")] = "grey",
     model: Annotated[str, typer.Option(help="A model's name or a checkpoint's path.")] = "default",
-    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    seed: Annotated[int, number_option("Decides every random choice.")] = 0,
     fit: Annotated[str, typer.Option(help="crop, letterbox or resize.")] = "crop",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
