@@ -107,7 +107,8 @@ class Reconstructor:
         self.norm_pix = bool(checkpoint.norm_pix)
         self.notes = (*checkpoint.notes, *_norm_pix_notes(checkpoint.norm_pix, statistics))
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        self._shape, self._stretch = checkpoint.model.shape, checkpoint.stretch
+        self._shape = checkpoint.model.shape
+        self._stretch: Stretch = checkpoint.stretch
         self._decoder = checkpoint.model.decoder_shape
         state = checkpoint.model.state_dict()
         # Positions stay exact until they have been stretched.

@@ -39,7 +39,8 @@ def vit_from_timm(
     """Put the weights of a plain timm ViT into ours, which then equals its `forward_features`.
 
     Class and register tokens, LayerScale, `no_embed_class`, `pre_norm`, `qkv_bias=False` and a
-    missing final norm are understood. Weights are shared, not copied.
+    missing final norm are understood. Weights are shared, not copied. A state dict does not show
+    another activation than exact GELU, nor rotary positions that a model keeps out of it.
 
     Args:
         source: a state dict, or a timm model (then nothing has to be guessed).
@@ -85,6 +86,13 @@ def refuse_other_architectures(state: Mapping[str, Tensor], origin: object) -> N
     for part, what in REFUSED.items():
         if any(part in key for key in state):
             raise BadInput(f"{origin} {what}, wanted a plain ViT{next_step}")
+    widths = [state.get(f"blocks.0.mlp.{name}.weight") for name in ("fc1", "fc2")]
+    if (
+        widths[0] is not None
+        and widths[1] is not None
+        and len(widths[0]) == 2 * widths[1].shape[-1]
+    ):
+        raise BadInput(f"{origin} has gated (SwiGLU) MLPs, wanted a plain ViT{next_step}")
     kernels = [k for k, v in state.items() if v.ndim == 4]
     attention = [k for k in state if "attn" in k or "attention" in k]
     if len(kernels) > 1 and not attention:
@@ -103,6 +111,8 @@ def refuse_other_architectures(state: Mapping[str, Tensor], origin: object) -> N
 
 
 def _check_activation(module: Any, origin: object) -> None:
+    if getattr(module, "rope", None) is not None:
+        raise BadInput(f"{origin} has rotary positions, wanted a plain ViT; use another model.")
     act = module.blocks[0].mlp.act
     if not isinstance(act, nn.GELU) or act.approximate != "none":
         raise BadInput(f"{origin} uses {type(act).__name__}, wanted exact GELU; use another model.")
