@@ -8,9 +8,9 @@ import streamlit as st
 
 from app.style import CSS
 from app.warm import warmer
-from workbench import __version__
 
-VIEWS = Path(__file__).parent / "views"
+VIEWS = Path(__file__).resolve().parent / "views"
+ICON = Path(__file__).resolve().parent / "icon.png"
 FIRST = "reconstruct"
 
 
@@ -34,12 +34,11 @@ def pages() -> list[st.Page]:
     ]  # fmt: skip
 
 
-st.set_page_config(page_title="Mask workbench", page_icon=str(VIEWS.with_name("icon.png")), layout="wide")
+st.set_page_config(page_title="Mask workbench", page_icon=str(ICON), layout="wide")
 st.html(CSS)
 page = st.navigation(pages(), position="top")
 with st.container(key="title", horizontal=True, vertical_alignment="center"):
     st.markdown("#### Mask workbench", width="content")
     st.caption(summary(VIEWS / f"{page.url_path or FIRST}.py"))
 page.run()
-st.caption(f"Mask workbench {__version__}. Everything runs and stays on this machine.")
 warmer.page_served.set()

@@ -144,6 +144,8 @@ def serve(
             print("It asks for the token in WORKBENCH_TOKEN.", flush=True)
         if on_address is not None:
             on_address(f"http://{shown}:{taken}")
+        if on_address is not None:
+            on_address(f"http://{shown}:{taken}")
         asyncio.run(_run(build_app(gate), listener))
 
 

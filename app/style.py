@@ -1,21 +1,39 @@
 """The little style sheet that Streamlit's theme does not cover."""
 
 CSS = """<style>
-[data-testid="stMainBlockContainer"] { padding: 3.2rem 1.6rem 1.5rem; max-width: 1700px; }
+[data-testid="stMainBlockContainer"] { padding: 1rem 1.6rem 1rem; max-width: 1700px; }
+[data-testid="stApp"]:has([data-testid="stTopNavLink"]) [data-testid="stMainBlockContainer"] {
+  padding-top: 4.2rem; }
+[data-testid="stApp"]:not(:has([data-testid="stTopNavLink"])) [data-testid="stHeader"] {
+  height: 0; min-height: 0; }
 [data-testid="stMain"] [data-testid="stElementContainer"][data-stale="true"] { opacity: 1; }
-.st-key-title h4 { padding: 0; margin: 0; }
-.st-key-title [data-testid="stCaptionContainer"] { margin: 0; }
-.st-key-controls, .st-key-painting, .st-key-pictures { gap: 0.6rem; }
+.st-key-title { align-items: baseline; gap: 0.9rem; padding-bottom: 0.6rem; }
+.st-key-title h4 { padding: 0; margin: 0; font-size: 1.25rem; }
+.st-key-title p { margin: 0; }
+.st-key-photo-controls, .st-key-mask-controls, .st-key-more-controls, .st-key-painting,
+.st-key-pictures { gap: 0.65rem; }
+[data-testid="stFileUploaderDropzone"] { padding: 0.35rem 0.6rem; min-height: 0; gap: 0.6rem;
+  flex-flow: row nowrap !important; align-items: center !important; }
+[data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
+[data-testid="stFileUploaderDropzone"]::after { content: "or drop a picture anywhere";
+  font-size: 0.8rem; opacity: 0.7; }
 .mask-card { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 8px; }
-.mask-card div { display: grid; padding: 6px 10px; border-radius: 8px;
-  background: var(--st-secondary-background-color, rgba(128, 140, 135, 0.12)); }
+.mask-card div { display: grid; padding: 5px 10px; border-radius: 8px;
+  background: rgba(128, 140, 135, 0.12); }
 .mask-card span { font-size: 0.75rem; opacity: 0.75; }
 .mask-card b { font-size: 1rem; font-variant-numeric: tabular-nums; }
-.mask-card small { font-size: 0.68rem; opacity: 0.7; }
+.mask-card small { font-size: 0.7rem; opacity: 0.7; }
 @media (max-width: 640px) {
-  [data-testid="stMainBlockContainer"] { padding: 3rem 0.8rem 1rem; }
+  [data-testid="stMainBlockContainer"] { padding: 0.8rem 0.8rem 1rem; }
   .mask-card { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  [data-testid="stColumn"]:has(.st-key-painting) { order: -2; }
-  [data-testid="stColumn"]:has(.st-key-pictures) { order: -1; }
+  .st-key-bench > * > [data-testid="stHorizontalBlock"] { flex-direction: column; gap: 1rem; }
+  .st-key-bench > * > * > [data-testid="stColumn"],
+  .st-key-bench > * > * > [data-testid="stColumn"] > [data-testid="stVerticalBlock"] {
+    display: contents; }
+  .st-key-bench :has(> .st-key-painting) { order: 1; }
+  .st-key-bench :has(> .st-key-mask-controls) { order: 2; }
+  .st-key-bench :has(> .st-key-pictures) { order: 3; }
+  .st-key-bench :has(> .st-key-photo-controls) { order: 4; }
+  .st-key-bench :has(> .st-key-more-controls) { order: 5; }
 }
 </style>"""

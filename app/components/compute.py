@@ -5,8 +5,21 @@ from typing import get_args
 import streamlit as st
 
 from app import state
+from workbench import scenes
+from workbench.errors import BadInput
+from workbench.masks import Grid
 from workbench.models import list_models
 from workbench.scenes.spec import Device, Precision
+
+
+def grid() -> Grid:
+    """The grid of the scene's model; a model that is not there gives way to the default one."""
+    try:
+        return scenes.grid_of(state.spec())
+    except BadInput as error:
+        state.attempt("model", lambda: state.spec().replace(model=scenes.SceneSpec().model))
+        state.complain("model", str(error))
+        return scenes.grid_of(state.spec())
 
 
 def draw() -> None:

@@ -3,11 +3,25 @@
 const KNOBS_CSS = `
   .rows { display: grid; gap: 10px; }
   .row { display: grid; grid-template-columns: 1fr auto; gap: 2px 8px; align-items: center; }
-  .row > label { grid-column: 1; overflow-wrap: anywhere; }
-  .row > .help { grid-column: 1 / -1; font-size: 0.78rem; opacity: 0.68; }
+  .row { position: relative; }
+  .row > .name { display: flex; gap: 6px; align-items: center; overflow-wrap: anywhere; }
+  .help { width: 17px; height: 17px; border-radius: 50%; border: 1px solid currentColor; background: none; padding: 0; opacity: 0.55;
+    font-size: 0.68rem !important; line-height: 1; flex: none; cursor: help !important; }
+  .help:hover, .help:focus-visible { opacity: 1; }
+  .bubble { display: none; position: absolute; left: 0; right: 0; top: 28px; z-index: 5; padding: 6px 10px; border-radius: 8px;
+    text-align: left; font-size: 0.8rem; line-height: 1.35; background: var(--st-text-color); color: var(--st-background-color); }
+  .help:hover .bubble, .help:focus .bubble { display: block; }
   .row > .problem { grid-column: 1 / -1; }
-  .row > input[type="range"] { grid-column: 1 / -1; width: 100%; margin: 0; height: 26px; accent-color: var(--st-primary-color);
-    cursor: pointer; }
+  .row > input[type="range"] { grid-column: 1 / -1; width: 100%; margin: 0; height: 26px; cursor: pointer; appearance: none;
+    background: none; }
+  input::-webkit-slider-runnable-track { height: 4px; border-radius: 2px;
+    background: linear-gradient(var(--st-primary-color) 0 0) 0 / calc(var(--at, 0) * 100%) 100% no-repeat, var(--st-border-color); }
+  input::-webkit-slider-thumb { appearance: none; width: 18px; height: 18px; margin-top: -7px; border-radius: 50%;
+    border: 2px solid var(--st-primary-color); background: var(--st-background-color); }
+  input::-moz-range-track { height: 4px; border-radius: 2px; background: var(--st-border-color); }
+  input::-moz-range-progress { height: 4px; border-radius: 2px; background: var(--st-primary-color); }
+  input::-moz-range-thumb { width: 14px; height: 14px; border-radius: 50%; border: 2px solid var(--st-primary-color);
+    background: var(--st-background-color); }
   .row > input[type="number"], .row > select, .row > input[type="text"], .pair input[type="number"] {
     background: var(--st-secondary-background-color); border: 1px solid var(--st-border-color); border-radius: 6px; padding: 3px 6px; }
   .row > input[type="number"], .pair input[type="number"] { width: 5.6rem; text-align: right; }
@@ -27,6 +41,12 @@ const DICE = `<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-
 
 let rowsMade = 0;
 
+// A question mark that tells what a knob does, on hover, focus and tap.
+function helpMark(text, id) {
+  const bubble = make("span", { class: "bubble", role: "tooltip", id, text });
+  return make("button", { type: "button", class: "help", "aria-label": "What is this?", "aria-describedby": id }, "?", bubble);
+}
+
 // A number as the person sees it: no more digits than its step has.
 function shown(value, step) {
   if (value === null || value === undefined) return "";
@@ -39,12 +59,12 @@ class Row {
     Object.assign(this, { knob, changed, value: knob.value, held: false });
     const id = `knob-${(rowsMade += 1)}`;
     this.label = make("label", { for: id, text: knob.label });
-    this.node = make("div", { class: "row", "data-knob": knob.name }, this.label);
+    this.node = make("div", { class: "row", "data-knob": knob.name },
+      make("span", { class: "name" }, this.label, knob.help ? helpMark(knob.help, `${id}-help`) : null));
     const build = { float: "number", int: "number", bool: "tick", choice: "menu", seed: "seed", lock: "lock" }[knob.kind] ?? "text";
     this[build](id);
     this.problem = make("div", { class: "problem", role: "alert" });
     this.node.append(this.problem);
-    if (knob.help) this.node.append(make("div", { class: "help", id: `${id}-help`, text: knob.help }));
     this.node.querySelectorAll("input, select").forEach((field) => {
       if (knob.help) field.setAttribute("aria-describedby", `${id}-help`);
       field.addEventListener("pointerdown", () => { this.held = true; });
@@ -107,6 +127,7 @@ class Row {
       this.show(this.value);
     } });
     this.range = this.slider(`${id}-ratio`, "Exact ratio to lock");
+    this.range.value = this.knob.start;
     this.node.append(this.box, this.range);
   }
   show(value) {
@@ -117,12 +138,17 @@ class Row {
       this.box.checked = value !== null;
       this.range.disabled = value === null;
       this.range.classList.toggle("hidden", value === null);
-      if (value !== null) this.range.value = value;
+      if (value !== null) this.slide(value);
       setText(this.label, value === null ? label : `${label} at ${shown(value, step)}`);
     } else if (kind === "choice") this.box.value = value;
     else if (this.box.type === "number") this.box.value = shown(value, step);
     else this.box.value = value ?? "";
-    if (kind !== "lock" && this.range) this.range.value = value;
+    if (kind !== "lock" && this.range) this.slide(value);
+  }
+  slide(value) {
+    const { low, high } = this.knob;
+    if (Number(this.range.value) !== value) this.range.value = value;
+    this.range.style.setProperty("--at", String((value - low) / (high - low || 1)));
   }
 }
 

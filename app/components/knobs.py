@@ -36,6 +36,7 @@ def draw_mask(patches: int) -> None:
     rows = [] if base is None else _rows(base, "mask")
     rows.append(_row("seed", "Seed", "seed", state.spec().seed, 0, None, 1))
     lock_row = _row("lock", "Lock the ratio", "lock", paint.lock, 0.0, 1.0, 0.01)
+    lock_row["start"] = getattr(base, "ratio", 0.75)
     lock_row["help"] = "Fills or thins at random to an exact ratio; painted patches go last."
     rows.append(lock_row)
     _mount("mask-knobs", name, rows, _mask_edited, patches)

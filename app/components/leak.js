@@ -2,7 +2,7 @@
 
 const LEAK_CSS = `
   .meter { display: grid; gap: 4px; }
-  h3 { font-size: 0.86rem; margin: 0; font-weight: 600; }
+  h3 { font-size: 0.86rem; margin: 0 0 5px; font-weight: 600; }
   .line { display: grid; grid-template-columns: minmax(6.5rem, auto) 1fr 3.6rem; gap: 8px; align-items: center; font-size: 0.8rem; }
   .bar { height: 9px; border-radius: 5px; background: var(--st-secondary-background-color); overflow: hidden; }
   .bar i { display: block; height: 100%; border-radius: 5px; background: var(--st-text-color); opacity: 0.42; transition: width 120ms; }

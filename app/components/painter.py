@@ -1,5 +1,6 @@
 """The painter on the photo, and the card of the mask it makes."""
 
+import dataclasses
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,10 +9,25 @@ import streamlit as st
 from app import state
 from app.components.scripts import component
 from workbench import scenes
+from workbench.errors import BadInput
 from workbench.masks import MASKS
 from workbench.scenes import Preview
 
 KEY = "painter"
+
+
+def fit_grid(patches: int) -> None:
+    """Drop hand edits that name patches beyond the grid, as those of a link or another model may.
+
+    The painter keeps its strokes and sends them again as patches of the new grid.
+    """
+    spec = state.spec()
+    try:
+        scenes.split_paint(spec, patches)
+    except BadInput as error:
+        bare = dataclasses.replace(spec.strategy, hide="", show="")
+        state.change("paint", mask=str(bare))
+        state.complain("paint", str(error))
 
 
 def draw(seen: Preview) -> None:

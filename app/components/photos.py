@@ -94,9 +94,9 @@ def _uploaded(key: str) -> None:
 
 def _store(content: bytes) -> None:
     name = uploads.store(content)
-    scenes_note = uploads.notes(name) if hasattr(uploads, "notes") else []
-    if scenes_note:
-        st.session_state["upload_note"] = " ".join(scenes_note)
+    notes = uploads.notes(name)
+    if notes:
+        st.session_state["upload_note"] = " ".join(notes)
     state.change("upload", photo=name)
 
 

@@ -6,13 +6,14 @@ const RESULTS_CSS = `
   .frame { container-type: inline-size; }
   figure { margin: 0; display: grid; gap: 4px; align-content: start; min-width: 0; }
   figcaption { font-size: 0.82rem; font-weight: 600; display: flex; justify-content: space-between; gap: 6px; }
+  .hint { font-weight: 400; font-size: 0.72rem; opacity: 0.65; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   .stage { position: relative; width: 100%; aspect-ratio: var(--shape, 1); border-radius: 8px; overflow: hidden;
     background: var(--st-secondary-background-color); }
   .stage img, .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }
   .stage canvas { image-rendering: pixelated; }
   .checker { background: repeating-conic-gradient(#9aa29e 0 25%, #cfd5d2 0 50%) 0 0 / 16px 16px; }
   .backdrop { filter: grayscale(1) opacity(0.38); }
-  .compare { border: 0; padding: 0; width: 100%; display: block; touch-action: manipulation; background: none; }
+  button.stage { border: 0; padding: 0; display: block; touch-action: manipulation; }
   .compare .before { opacity: 0; }
   .compare.holding .before { opacity: 1; }
   .note { position: absolute; left: 0; right: 0; bottom: 0; padding: 3px 6px; font-size: 0.7rem; line-height: 1.25; color: #fff;
@@ -29,6 +30,7 @@ const RESULTS_CSS = `
   .caption { margin: 8px 0 0; font-size: 0.78rem; opacity: 0.75; overflow-wrap: anywhere; }
   .banner { margin: 0 0 8px; padding: 8px 12px; border-radius: 8px; border-left: 4px solid var(--st-orange-color, #c77700);
     background: var(--st-secondary-background-color); }
+  .banner.calm { border-left-color: var(--st-primary-color); }
   .stale .tiles { opacity: 0.45; }
   .empty .stage::after { content: ""; position: absolute; inset: 0;
     background: linear-gradient(100deg, transparent 30%, rgba(128, 140, 135, 0.25) 50%, transparent 70%) 0 0 / 300% 100%;
@@ -66,8 +68,9 @@ function picture(label, extra = "") {
   return make("img", { alt: label, class: `hidden ${extra}`, draggable: "false" });
 }
 
-function tile(label, stage) {
-  return make("figure", {}, stage, make("figcaption", {}, make("span", { text: label })));
+function tile(label, stage, hint) {
+  return make("figure", {}, stage,
+    make("figcaption", {}, make("span", { text: label }), hint ? make("span", { class: "hint", text: hint }) : null));
 }
 
 function held(label, image, before) {
@@ -150,15 +153,16 @@ export default mounter((root, view) => {
   const caption = make("p", { class: "caption", "data-caption": "" });
   const tiles = make("div", { class: "tiles" },
     tile("Original", make("div", { class: "stage" }, images.original)),
-    tile("Masked", make("div", { class: "stage checker" }, images.masked)),
+    tile("Masked", make("div", { class: "stage" }, images.masked)),
     tile("Reconstruction", full.stage),
-    tile("Paste-back", pasted.stage), errors.node, numbers);
+    tile("Paste-back", pasted.stage, "hold to compare"), errors.node, numbers);
   root.classList.add("empty");
   root.append(make("style", { text: SHARED_CSS + RESULTS_CSS }), make("div", { class: "frame" }, banner, tiles, caption));
   let timer = 0;
   let drawn = 0;
 
-  const tell = (sentence, stale) => {
+  const tell = (sentence, stale, calm) => {
+    banner.classList.toggle("calm", Boolean(calm));
     setText(banner, sentence ?? "");
     banner.classList.toggle("hidden", !sentence);
     root.classList.toggle("stale", Boolean(stale));
@@ -166,6 +170,7 @@ export default mounter((root, view) => {
 
   const show = (data) => {
     const { pictures, error, shape } = data;
+    images.masked.parentElement.classList.toggle("checker", pictures.masked.startsWith("data:image/png"));
     root.style.setProperty("--shape", shape);
     const ready = [...Object.entries(images).map(([name, image]) => swap(image, pictures[name])),
       ...[...before, errors.backdrop].map((image) => swap(image, pictures.original))];
@@ -188,7 +193,7 @@ export default mounter((root, view) => {
     update(data) {
       clearTimeout(timer);
       if (data.loading) {
-        tell(data.loading, false);
+        tell(data.loading, false, true);
         timer = setTimeout(() => view.host.setTriggerValue("ask", data.asked + 1), 400);
         return;
       }

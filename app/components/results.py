@@ -53,6 +53,7 @@ def payload(made: Scene) -> dict[str, Any]:
         "numbers": numbers(made),
         "caption": caption(made),
         "notes": list(made.notes),
+        "machine": f"{made.device}, {made.precision}, {made.milliseconds:.0f} ms a picture",
     }
 
 
@@ -67,7 +68,7 @@ def caption(made: Scene) -> str:
     return (
         f"{spec.mask} · seed {spec.seed} · {spec.photo}, {spec.fit} to "
         f"{made.photo.shape[1]} × {made.photo.shape[0]} px · model {spec.model} "
-        f"({made.model_hash[:8]}) · {made.device}, {made.precision}, {made.milliseconds:.0f} ms"
+        f"({made.model_hash[:8]})"
     )
 
 

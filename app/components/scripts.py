@@ -57,7 +57,7 @@ export default function (host) {{
   const done = module.default(host);
   photo(host.data.photo).then((image) => {{
     const data = latest.get(host.parentElement);
-    if (data && data.photo === host.data.photo) module.default({{...host, data: {{...data, image}}}});
+    if (data?.photo === host.data.photo) module.default({{...host, data: {{...data, image}}}});
   }}, () => photos.delete(host.data.photo));
   return () => {{ latest.delete(host.parentElement); done?.(); }};
 }}

@@ -13,7 +13,8 @@ function make(tag, attributes = {}, ...children) {
 }
 
 const SHARED_CSS = `
-  :host, .wb { font-family: var(--st-font); color: var(--st-text-color); font-size: 0.875rem; line-height: 1.4; }
+  :host, .wb { font-family: var(--st-font); color: var(--st-text-color); font-size: 0.875rem; line-height: 1.4;
+    color-scheme: light dark; }
   .wb, .wb * { box-sizing: border-box; }
   .wb button, .wb input, .wb select { font: inherit; color: inherit; }
   .wb button { cursor: pointer; }

@@ -8,39 +8,41 @@ import streamlit as st
 from app import state
 from app.components import compute, knobs, painter, photos, results
 from app.components.scripts import component
-from workbench import scenes
+from workbench import __version__, scenes
 from workbench.errors import BadInput
 
 
 @st.fragment
 def live() -> None:
     """Controls, painter and pictures: one fragment, so that a change reruns nothing else."""
-    left, middle, right = st.columns([25, 35, 46], gap="medium")
-    try:
-        grid = scenes.grid_of(state.spec())
-    except BadInput as error:
-        state.complain("model", str(error))
-        state.attempt("spec", lambda: state.spec().replace(model=scenes.SceneSpec().model))
-        grid = scenes.grid_of(state.spec())
-    with left, st.container(key="controls"):
-        controls(grid.size)
+    patches = compute.grid().size
+    painter.fit_grid(patches)
+    with st.container(key="bench"):
+        left, middle, right = st.columns([25, 35, 46], gap="medium")
+    with left:
+        controls(patches)
     with middle, st.container(key="painting"):
         seen = preview()
     with right, st.container(key="pictures"):
         results.draw()
         if seen is not None:
             painter.card(seen)
-    share()
+        leak()
+        share()
+    footer()
 
 
 def controls(patches: int) -> None:
-    """Everything that can be set, from what changes the picture most to what changes it least."""
-    state.show_problem("link")
-    photos.draw()
-    knobs.draw_mask(patches)
-    state.show_problem("mask")
-    knobs.draw_fill()
-    compute.draw()
+    """What to hide comes first on a phone, which photo and which model come last."""
+    with st.container(key="photo-controls"):
+        state.show_problem("link")
+        photos.draw()
+    with st.container(key="mask-controls"):
+        knobs.draw_mask(patches)
+        state.show_problem("mask")
+    with st.container(key="more-controls"):
+        knobs.draw_fill()
+        compute.draw()
 
 
 def preview() -> Any:
@@ -60,30 +62,37 @@ def preview() -> Any:
 def share() -> None:
     """Link, code, command and downloads of what is shown."""
     spec = state.spec()
-    component("share")(
-        key="share",
-        data={
-            "query": urlencode(spec.to_query()),
-            "python": spec.python(),
-            "command": spec.command(),
-        },
-    )
+    data = {"python": spec.python(), "command": spec.command()}
+    component("share")(key="share", data={"query": urlencode(spec.to_query()), **data})
+
+
+def footer() -> None:
+    """What ran where."""
+    scene = st.session_state.get("scene")
+    machine = "" if scene is None else f"{scene['machine']} · "
+    st.caption(f"Mask workbench {__version__} · {machine}everything stays on this machine")
 
 
 @st.fragment
 def leak() -> None:
-    """The leak meter, asked for by the browser once a picture stands."""
-    data: dict[str, Any] = {"mark": "", "rows": [], "verdict": ""}
-    if (st.session_state.get("leak") or {}).get("want"):
-        spec = state.spec()
-        try:
-            data = {"mark": results.mark(spec), **results.leak_rows(scenes.leak(spec))}
-        except BadInput as error:
-            data["verdict"] = str(error)
-        except Exception as error:
-            data["verdict"] = state.unexpected(error)
-    component("leak")(key="leak", data=data, on_want_change=lambda: None)
+    """The leak meter: measured when the browser asks, which it does once a picture stands."""
+    spec = state.spec()
+    wanted = (st.session_state.get("leak") or {}).get("want")
+    known: dict[str, Any] = st.session_state.setdefault("leak_data", {"mark": ""})
+    if wanted == results.mark(spec) != known["mark"]:
+        known = st.session_state["leak_data"] = measured(spec)
+    component("leak")(key="leak", data=known, on_want_change=lambda: None)
+
+
+def measured(spec: scenes.SceneSpec) -> dict[str, Any]:
+    """The leak meter's rows, or the sentence why there are none."""
+    data: dict[str, Any] = {"mark": results.mark(spec), "rows": [], "verdict": ""}
+    try:
+        return {**data, **results.leak_rows(scenes.leak(spec))}
+    except BadInput as error:
+        return {**data, "verdict": str(error)}
+    except Exception as error:
+        return {**data, "verdict": state.unexpected(error)}
 
 
 live()
-leak()
