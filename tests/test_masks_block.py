@@ -1,5 +1,6 @@
 """Block masks against figures measured on BEiT's own generator."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -126,18 +127,14 @@ def test_large_grids_without_a_table_of_all_spans_follow_the_same_rule():
     assert -(-large.size // 64) * 91 * 91 > TABLE_LIMIT > -(-small.size // 64) * 21 * 21
     mask = OURS.sample(large, 20)
     assert (mask.counts == large.count(OURS.ratio)).all()
-    table = boxes._table(12, 20)
     share = np.random.default_rng(0).random((4, 500)).astype(np.float32)
-    height, width = np.rint(1 + share[0] * 11), np.rint(1 + share[1] * 19)
-    fast = table.rectangles(height, width, share[2], share[3])
-    slow = boxes._Table(
-        12, 20,
-        boxes._Spans(12, table.lines.edges, None),
-        boxes._Spans(20, table.columns.edges, None),
-    ).rectangles(height, width, share[2], share[3])  # fmt: skip
+    sides = np.stack([np.rint(1 + share[0] * 11), np.rint(1 + share[1] * 19)])
+    table = boxes._spans(12, 20)
+    fast = table.rectangles(sides, share[2:])
+    slow = dataclasses.replace(table, whole=None).rectangles(sides, share[2:])
     assert np.array_equal(fast, slow)
     cells = boxes._unpack(fast, small)
-    assert (cells.sum(axis=(1, 2)) == height * width).all()
+    assert (cells.sum(axis=(1, 2)) == sides.prod(axis=0)).all()
 
 
 def test_grids_beyond_memory_are_refused():

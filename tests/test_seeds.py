@@ -118,7 +118,7 @@ def test_another_process_sees_the_same_noise():
 
 @pytest.mark.parametrize("value", [-1, 1.5, "3", None, True, 1 << 63])
 def test_a_seed_is_a_whole_number(value):
-    with pytest.raises(BadInput, match="seed is .*, but must be a whole number from 0"):
+    with pytest.raises(BadInput, match=r"seed is .*, but must be a whole number from 0"):
         Noise(seed=value)
 
 

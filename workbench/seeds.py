@@ -108,15 +108,23 @@ class Noise:
         return both.reshape(self.count, -1)[:, :n].astype(np.float32)
 
 
-def hashed(keys: NDArray[np.uint32], n: int, start: int = 0) -> NDArray[np.uint32]:
-    """Return bits of cells start..start+n-1 under each key pair, uint32 [count, n]."""
-    bits = _cells(start, n) ^ keys[:, :1]
+def hashed(
+    keys: NDArray[np.uint32], n: int, start: int = 0, by_cell: bool = False
+) -> NDArray[np.uint32]:
+    """Return bits of cells start..start+n-1 under each key pair, uint32 [count, n].
+
+    With `by_cell` the same numbers are laid out as [n, count].
+    """
+    cells, first, second = _cells(start, n), keys[:, :1], keys[:, 1:]
+    if by_cell:
+        cells, first, second = cells[:, None], first.T.copy(), second.T.copy()
+    bits = cells ^ first
     shifted = bits >> np.uint32(16)
     bits ^= shifted
     bits *= np.uint32(0x7FEB352D)
     np.right_shift(bits, np.uint32(15), out=shifted)
     bits ^= shifted
-    bits += keys[:, 1:]
+    bits += second
     bits *= np.uint32(0x846CA68B)
     np.right_shift(bits, np.uint32(16), out=shifted)
     bits ^= shifted

@@ -20,11 +20,12 @@ from workbench.seeds import Noise, hashed
 Bools = NDArray[np.bool_]
 Words = NDArray[np.uint64]
 Single = NDArray[np.float32]
+Whole = NDArray[np.int64]
 TRIES = 10
 AHEAD = 8  # tries whose noise is drawn at once
 FILL_STREAM = 1
 EDGE_LIMIT = 1 << 22  # words in a table of edges
-TABLE_LIMIT = 1 << 19  # words in a table of all spans; beyond it spans are made from edges
+TABLE_LIMIT = 1 << 20  # words in a table of all spans; beyond it spans are made from edges
 
 
 @dataclass(frozen=True)
@@ -50,26 +51,25 @@ def place(grid: Grid, noise: Noise, goal: int, rule: Rule) -> Bools:
             f"Blocks on a grid of {grid.rows} x {grid.cols} cells need too much memory; "
             "take patches of more pixels, for about 512 x 512 cells at most."
         )
-    keys = noise.keys()
-    table = _table(grid.rows, grid.cols)
-    words = np.zeros((-(-grid.size // 64), noise.count), np.uint64)
-    missing = np.full(noise.count, goal, np.float32)
-    alive, state = np.arange(noise.count), _State(words, missing, np.zeros_like(missing))
-    attempt = 0
+    spans, keys = _spans(grid.rows, grid.cols), noise.keys()
+    free = np.full((-(-grid.size // 64), noise.count), ~np.uint64(0))
+    state = _State(free, np.full(noise.count, goal, np.float32), np.full(noise.count, TRIES))
+    alive, attempt = np.arange(noise.count), 0
     while len(alive):
         draws = _draws(keys[alive], attempt, rule.min_aspect)
         for ahead in range(AHEAD):
-            _step(table, rule, state, draws[ahead])
-            going = (state.missing > 0) & (state.fails < TRIES)
-            left = int(np.count_nonzero(going))
+            _step(spans, rule, state, draws[ahead], attempt)
+            attempt += 1
+            state.missing *= state.until > attempt
+            left = int(np.count_nonzero(state.missing))
             if left == 0 or (len(alive) - left > 32 and 4 * left < 3 * len(alive)):
-                words[:, alive], missing[alive] = state.words, state.missing
-                keep = np.flatnonzero(going)
-                alive, draws, state = alive[keep], draws[:, :, keep], state.only(keep)
+                free[:, alive] = state.free
+                keep = np.flatnonzero(state.missing)
+                alive, draws, state = alive[keep], draws[..., keep], state.only(keep)
                 if not left:
                     break
-        attempt += AHEAD
-    hidden = _unpack(words, grid)
+    hidden = _unpack(~free, grid)
+    missing = goal - np.count_nonzero(hidden.reshape(noise.count, -1), axis=1)
     short = np.flatnonzero(missing)
     if len(short) and not rule.strict:
         hidden[short] = _filled(hidden[short], missing[short], grid, noise, short)
@@ -78,126 +78,116 @@ def place(grid: Grid, noise: Noise, goal: int, rule: Rule) -> Bools:
 
 @dataclass
 class _State:
-    """Progress of the images that still place rectangles; `words` is [words, images]."""
+    """Progress of the images that still place rectangles.
 
-    words: Words
+    `free` holds the bits of cells not yet hidden, [words, images]; an image gives up (`missing`
+    becomes 0) when its attempt `until` comes without a rectangle.
+    """
+
+    free: Words
     missing: Single
-    fails: Single
+    until: Whole
 
-    def only(self, keep: NDArray[np.int64]) -> "_State":
-        return _State(self.words[:, keep], self.missing[keep], self.fails[keep])
+    def only(self, keep: Whole) -> "_State":
+        return _State(self.free[:, keep], self.missing[keep], self.until[keep])
 
 
 def _draws(keys: NDArray[np.uint32], attempt: int, min_aspect: float) -> Single:
-    """Return share of area, of height, of top, of left for each try: [AHEAD, 4, images]."""
-    bits = hashed(keys, 4 * AHEAD, 4 * attempt).T.reshape(AHEAD, 4, -1)
-    # 24 bits: a share of 32 would round up to 1 in single precision
-    draws = (bits >> np.uint32(8)) * np.float32(2.0**-24)
+    """Return share of area, of nothing, stretch of both sides, shares of top and left.
+
+    [AHEAD, 3, 2, images]; the second share of the first pair is not used.
+    """
+    bits = hashed(keys, 4 * AHEAD, 4 * attempt, by_cell=True).reshape(AHEAD, 4, -1)
+    bits >>= np.uint32(8)  # 24 bits: a share of 32 would round up to 1 in single precision
+    draws = np.zeros((AHEAD, 3, 2, len(keys)), np.float32)
+    draws[:, 0, 0], draws[:, 1, 0], draws[:, 2] = bits[:, 0], bits[:, 1], bits[:, 2:]
+    draws *= np.float32(2.0**-24)
+    stretch, shrink = draws[:, 1, 0], draws[:, 1, 1]
     low = np.float32(math.log(min_aspect))
-    draws[:, 1] = np.exp(np.float32(0.5) * low - low * draws[:, 1])
+    np.exp(np.float32(0.5) * low - low * stretch, out=stretch)
+    np.divide(np.float32(1), stretch, out=shrink)
     return draws
 
 
-def _step(table: "_Table", rule: Rule, state: _State, draws: Single) -> None:
+def _step(spans: "_Spans", rule: Rule, state: _State, draws: Single, attempt: int) -> None:
     """Let every image try one rectangle."""
-    share, stretch, down, across = draws
     area = state.missing - np.float32(rule.smallest)
-    area *= share
+    area *= draws[0, 0]
     area += np.float32(rule.smallest)
-    side = np.sqrt(area)
-    height, width = np.rint(side * stretch), np.rint(side / stretch)
-    good = state.fails < TRIES
+    sides = np.sqrt(area) * draws[1]
+    np.rint(sides, out=sides)
     if rule.strict:
-        good &= height < table.rows
-        good &= width < table.cols
+        good = (sides < spans.limits).all(axis=0)
     else:
-        height, width = _inside(table, area, height, width)
-    new = table.rectangles(height, width, down, across)
-    new &= ~state.words
-    count = np.bitwise_count(new).sum(axis=0, dtype=table.counter).astype(np.float32)
+        sides, good = _inside(spans, area, sides), np.ones(len(area), bool)
+    new = spans.rectangles(sides, draws[2])
+    new &= state.free
+    count = np.bitwise_count(new).sum(axis=0, dtype=np.int32).astype(np.float32)
     good &= count > 0
     good &= count <= state.missing
     new *= good
-    state.words |= new
+    state.free ^= new
     count *= good
     state.missing -= count
-    state.fails += np.float32(1)
-    state.fails *= ~good
+    np.copyto(state.until, attempt + 1 + TRIES, where=good)
 
 
-def _inside(table: "_Table", area: Single, height: Single, width: Single) -> tuple[Single, Single]:
+def _inside(spans: "_Spans", area: Single, sides: Single) -> Single:
     """Return sides from 1 to the grid's, with the same area where one of them was too long."""
-    tall, wide = height > table.rows, width > table.cols
-    if tall.any():
-        width = np.where(tall, np.rint(area / np.float32(table.rows)), width)
-    if wide.any():
-        height = np.where(wide, np.rint(area / np.float32(table.cols)), height)
-    for side, most in ((height, table.rows), (width, table.cols)):
-        np.maximum(side, np.float32(1), out=side)
-        np.minimum(side, np.float32(most), out=side)
-    return height, width
+    over = sides > spans.limits
+    if over.any():
+        sides = np.where(over[::-1], np.rint(area / spans.limits)[::-1], sides)
+    np.maximum(sides, np.float32(1), out=sides)
+    return np.minimum(sides, spans.limits, out=sides)
 
 
 @dataclass(frozen=True)
 class _Spans:
-    """Bits of all cells in lines start..start+length-1, looked up for many pairs at once.
+    """Bits of all cells in lines (and in columns) start..start+length-1, for many pairs at once.
 
-    `edges` [words, n + 1] holds the cells before line i; `whole` the spans themselves, at
-    start * (n + 1) + length, where that table is small.
+    `edges` [words, rows + 1 + cols + 1] holds the cells above line i, then those left of column j;
+    `whole` the spans themselves, at start * (side + 1) + length, where that table is small.
     """
 
-    n: int
+    limits: Single
     edges: Words
     whole: Words | None
 
-    def take(self, length: Single, share: Single) -> Words:
-        """Return the bits of spans whose free play before them is `share`, [words, images]."""
-        start = np.float32(self.n + 1) - length
-        start *= share
+    def rectangles(self, sides: Single, shares: Single) -> Words:
+        """Return the bits of rectangles, [words, images].
+
+        `sides` are heights and widths, `shares` how much of the free play lies above and to the
+        left, both [2, images].
+        """
+        start = self.limits + np.float32(1) - sides
+        start *= shares
         np.floor(start, out=start)
-        # "clip" keeps spans in bounds that the caller is going to refuse
+        # "clip" keeps in bounds what is going to be refused
         if self.whole is None:
-            first, last = start.astype(np.intp), (start + length).astype(np.intp)
-            bits = self.edges.take(last, axis=1, mode="clip")
-            bits ^= self.edges.take(first, axis=1, mode="clip")
-            return bits
-        start *= np.float32(self.n + 1)
-        start += length
-        return self.whole.take(start.astype(np.intp), axis=1, mode="clip")
-
-
-@dataclass(frozen=True)
-class _Table:
-    """What rectangles on a grid of rows x cols look like in bits."""
-
-    rows: int
-    cols: int
-    lines: _Spans
-    columns: _Spans
-
-    @property
-    def counter(self) -> type[np.unsignedinteger]:
-        return np.uint8 if self.rows * self.cols < 256 else np.uint32
-
-    def rectangles(self, height: Single, width: Single, down: Single, across: Single) -> Words:
-        bits = self.lines.take(height, down)
-        bits &= self.columns.take(width, across)
-        return bits
+            start += np.array([[0], [self.limits[0, 0] + 1]], np.float32)
+            bits = self.edges.take((start + sides).astype(np.intp), axis=1, mode="clip")
+            bits ^= self.edges.take(start.astype(np.intp), axis=1, mode="clip")
+        else:
+            start *= self.limits + np.float32(1)
+            start += sides
+            start[1] += (self.limits[0, 0] + 1) ** 2
+            bits = self.whole.take(start.astype(np.intp), axis=1, mode="clip")
+        return bits[:, 0] & bits[:, 1]
 
 
 @lru_cache(maxsize=16)
-def _table(rows: int, cols: int) -> _Table:
-    down, across = np.indices((rows, cols)).reshape(2, -1)
-    return _Table(rows, cols, _spans(down, rows), _spans(across, cols))
-
-
-def _spans(line: NDArray[np.int64], n: int) -> _Spans:
-    edges = _pack(line < np.arange(n + 1)[:, None])
-    if edges.size * (n + 1) > TABLE_LIMIT:
-        return _Spans(n, edges, None)
-    last = np.minimum(np.arange(n + 1)[:, None] + np.arange(n + 1), n)
-    whole = edges[:, :, None] ^ edges[:, last]
-    return _Spans(n, edges, whole.reshape(len(edges), -1))
+def _spans(rows: int, cols: int) -> _Spans:
+    lines = np.indices((rows, cols)).reshape(2, -1)
+    sides = (rows, cols)
+    edges = [_pack(at < np.arange(n + 1)[:, None]) for at, n in zip(lines, sides, strict=True)]
+    limits = np.array([[rows], [cols]], np.float32)
+    if len(edges[0]) * ((rows + 1) ** 2 + (cols + 1) ** 2) > TABLE_LIMIT:
+        return _Spans(limits, np.concatenate(edges, axis=1), None)
+    whole: list[Words] = []
+    for bits, n in zip(edges, sides, strict=True):
+        last = np.minimum(np.arange(n + 1)[:, None] + np.arange(n + 1), n)
+        whole.append((bits[:, :, None] ^ bits[:, last]).reshape(len(bits), -1))
+    return _Spans(limits, np.concatenate(edges, axis=1), np.concatenate(whole, axis=1))
 
 
 def _pack(cells: Bools) -> Words:
@@ -213,9 +203,7 @@ def _unpack(words: Words, grid: Grid) -> Bools:
     return cells.view(np.bool_).reshape(-1, *grid.shape)
 
 
-def _filled(
-    hidden: Bools, missing: Single, grid: Grid, noise: Noise, images: NDArray[np.int64]
-) -> Bools:
+def _filled(hidden: Bools, missing: Whole, grid: Grid, noise: Noise, images: Whole) -> Bools:
     """Hide the missing cells nearest (in king's moves) to a random cell, skipping hidden ones."""
     bits = hashed(noise.keys(FILL_STREAM)[images], grid.size + 2)
     room = 32 - max(grid.rows, grid.cols).bit_length()
@@ -227,4 +215,4 @@ def _filled(
     keys <<= np.uint32(room)
     keys |= bits[:, :-2] >> np.uint32(32 - room)
     keys |= hidden.reshape(keys.shape) * np.uint32(max(grid.rows, grid.cols) << room)
-    return hidden | hide_lowest(keys, missing.astype(np.int64)).reshape(hidden.shape)
+    return hidden | hide_lowest(keys, missing).reshape(hidden.shape)
