@@ -81,9 +81,18 @@ def telea(image: Images, hidden: Bools) -> Images:
     """
     import cv2
 
-    levels = np.ascontiguousarray((image * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0))
-    levels[hidden] = 0
-    filled = cv2.inpaint(levels, hidden.astype(np.uint8), TELEA_RADIUS, cv2.INPAINT_TELEA)
+    levels = (image * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
+    levels = np.where(hidden[..., None], np.uint8(0), levels)
+    covered = hidden.astype(np.uint8)
+    thin = 1 in hidden.shape
+    if thin:  # OpenCV reads beyond pictures of one row or column
+        levels, covered = (
+            np.pad(levels, ((1, 1), (1, 1), (0, 0)), "edge"),
+            np.pad(covered, 1, "edge"),
+        )
+    filled = cv2.inpaint(levels, covered, TELEA_RADIUS, cv2.INPAINT_TELEA)
+    if thin:
+        filled = filled[1:-1, 1:-1]
     return (filled.transpose(2, 0, 1) / np.float32(255)).astype(np.float32, copy=False)
 
 
