@@ -96,7 +96,9 @@ def test_the_latent_is_equal_too(theirs, draw, tmp_path):
     got = load_reconstructor(tmp_path, device="cpu", precision="fp32")(images, mask)
     n = mask.grid.size
     model.config.mask_ratio = 1 - (n - 10 + 0.5) / n
-    noise = torch.from_numpy(mask.hidden.reshape(2, n)).float() + torch.linspace(0, 0.5, n)
+    noise = torch.from_numpy(mask.hidden.reshape(2, n).astype(np.float32)) + torch.linspace(
+        0, 0.5, n
+    )
     with torch.no_grad():
         wanted = model.vit(normalise(torch.from_numpy(images)), noise=noise).last_hidden_state
     torch.testing.assert_close(got.activations["latent"], wanted, atol=1e-4, rtol=0)

@@ -101,7 +101,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         size = path.stat().st_size
         if size > CARD_BYTES:
-            raise BadInput(f"{path} has {size} bytes, wanted at most {CARD_BYTES}; is it a card?")
+            raise BadInput(f"{path} has {size} bytes, wanted at most {CARD_BYTES}; write it anew.")
         found: object = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(
@@ -142,6 +142,7 @@ def read_card(path: Path) -> dict[str, Any]:
                     f"{path}: {part}.{field} is {shown(value)}, wanted a whole number from 1 to "
                     f"{limit}; export the model again."
                 )
+    _check_options(path, card["shape"])
     for field, kind in (("norm_pix", bool), ("sha256", str)):
         if type(card.get(field)) is not kind:
             raise BadInput(
@@ -149,6 +150,21 @@ def read_card(path: Path) -> dict[str, Any]:
                 "export the model again."
             )
     return card
+
+
+def _check_options(path: Path, shape: dict[str, Any]) -> None:
+    """Check the fields of a shape that may be left out."""
+    flags = ("class_token", "positions_for_prefix", "layer_scale", "pre_norm", "qkv_bias")
+    fine = {flag: type(shape.get(flag, True)) is bool for flag in (*flags, "final_norm")}
+    registers, eps = shape.get("registers", 0), shape.get("eps", 1e-6)
+    fine["registers"] = type(registers) is int and 0 <= registers <= 1024
+    fine["eps"] = type(eps) is float and 0 < eps < 1
+    for field, good in fine.items():
+        if not good:
+            raise BadInput(
+                f"{path}: shape.{field} is {shown(shape[field])}, which no model has; "
+                "export the model again."
+            )
 
 
 def file_hash(path: Path) -> str:
