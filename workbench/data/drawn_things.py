@@ -34,6 +34,8 @@ HEIGHTS: dict[Kind, float] = {
     "ball": 0.20, "balloon": 0.62, "crate": 0.26, "house": 0.72, "mushroom": 0.26,
     "pine": 0.72, "rock": 0.20, "kite": 0.34, "tree": 0.66,
 }  # fmt: skip
+# No outline reaches further from its origin than this, in the thing's own units.
+ABOVE, BELOW, BESIDE = 1.2, 0.6, 0.8
 PAINTS: tuple[tuple[Colour, Colour], ...] = (
     ((0.86, 0.22, 0.20), (0.98, 0.93, 0.84)), ((0.13, 0.42, 0.70), (0.96, 0.80, 0.26)),
     ((0.92, 0.50, 0.14), (0.99, 0.94, 0.78)), ((0.20, 0.55, 0.48), (0.95, 0.89, 0.70)),
@@ -82,7 +84,7 @@ def outline(thing: Thing, u: Field, v: Field) -> Field:
             tiers = [triangle(u, v - 0.14 - 0.23 * k, 0.34 - 0.07 * k, 0.44) for k in range(3)]
             return np.minimum.reduce([box(u, v - 0.08, 0.05, 0.09), *tiers])
         case "rock":
-            return np.maximum(blob(u, v - 0.42, 0.55, _waves(thing, 4, 0.09)), -v)
+            return np.maximum(blob(u, v - 0.42, 0.55, _waves(thing, 4, 0.06)), -v)
         case "kite":
             return star(u, v, 5, 0.5, 0.24)
         case "tree":

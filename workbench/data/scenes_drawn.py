@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from workbench.data.drawn_land import PARALLAX, THEMES, Land, colour
 from workbench.data.drawn_patterns import Field, smooth
 from workbench.data.drawn_things import (
+    ABOVE,
+    BELOW,
+    BESIDE,
     FLYING,
     HEIGHTS,
     KINDS,
@@ -154,9 +157,9 @@ class DrawnScene:
         scale = thing.size / thing.depth
         x0 = thing.x - camera * PARALLAX / thing.depth
         y0 = self.land.ground_y(thing.depth) - thing.lift / thing.depth
-        n, reach = self.size, 1.15 * scale
-        rows = slice(max(0, int((y0 - reach) * n)), max(0, int((y0 + 0.65 * scale) * n) + 2))
-        cols = slice(max(0, int((x0 - 0.7 * scale) * n)), max(0, int((x0 + 0.7 * scale) * n) + 2))
+        n = self.size
+        rows = self._span(y0 - ABOVE * scale, y0 + BELOW * scale)
+        cols = self._span(x0 - BESIDE * scale, x0 + BESIDE * scale)
         x, y = (each[rows, cols] for each in self._lattice)
         if x.size == 0:
             return
@@ -170,6 +173,10 @@ class DrawnScene:
         painted[rows, cols] += (colours - painted[rows, cols]) * cover
         objects[rows, cols][distance < 0] = label
         depth[rows, cols][distance < 0] = thing.depth
+
+    def _span(self, low: float, high: float) -> slice:
+        """The rows or columns from low to high, in picture heights."""
+        return slice(max(0, int(low * self.size) - 1), max(0, int(high * self.size) + 2))
 
 
 def scene(seed: int, size: int = 256) -> DrawnScene:
