@@ -3,6 +3,7 @@
 import hashlib
 import html
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import traitlets
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from workbench.analysis.metrics import Metrics
 from workbench.errors import BadInput, shown
 from workbench.masks import Mask
 from workbench.painter.widget import Painter, Photo, jpeg_uri, open_picture, small_png
@@ -21,11 +23,13 @@ __all__ = [
     "Painter",
     "Pictures",
     "ReconstructionPainter",
+    "Table",
     "Verdict",
     "answer_key",
     "check",
     "reconstruct_widget",
     "show",
+    "show_metrics",
     "show_scene",
     "sized",
 ]
@@ -134,7 +138,7 @@ def show_scene(scene: Scene) -> Pictures:
             ("masked", _pixels("masked", scene.masked)),
             ("reconstruction", scene.reconstruction),
             ("paste-back", scene.composite),
-            (f"error, 0 to {scene.error[scene.hidden].max():.3f}", error_picture(scene)),
+            (f"error (MSE), 0 to {scene.error[scene.hidden].max():.3f}", error_picture(scene)),
         ),
         f"{scene.spec.photo}, {scene.spec.mask}, seed {scene.spec.seed}: {numbers(scene)}",
     )
@@ -147,6 +151,45 @@ def numbers(scene: Scene) -> str:
     return (
         f"MSE {metrics.mse:.4f}, PSNR {metrics.psnr_db:.1f} dB{ssim} on {metrics.pixels} hidden px"
     )
+
+
+@dataclass(frozen=True)
+class Table:
+    """Errors on hidden pixels, one named row each."""
+
+    rows: tuple[tuple[str, Metrics], ...]
+
+    HEADS = ("", "MSE in [0, 1] RGB", "PSNR, dB", "SSIM", "hidden pixels")
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """The table as text, without its head."""
+        return [
+            (name, _number(m.mse, 4), _number(m.psnr_db, 1), _number(m.ssim, 2), str(m.pixels))
+            for name, m in self.rows
+        ]
+
+    def __repr__(self) -> str:
+        """The table in columns, for a plain terminal."""
+        lines = [self.HEADS, *self.cells()]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        pairs = [zip(line, widths, strict=True) for line in lines]
+        return "\n".join("  ".join(text.rjust(wide) for text, wide in pair) for pair in pairs)
+
+    def _repr_html_(self) -> str:
+        """The table for a notebook; names are escaped."""
+        head = "".join(f"<th>{text}</th>" for text in self.HEADS)
+        lines = ["".join(f"<td>{html.escape(text)}</td>" for text in row) for row in self.cells()]
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def show_metrics(rows: Iterable[tuple[str, Metrics]]) -> Table:
+    """Show (name, metrics) pairs as a table with units and counts."""
+    return Table(tuple(rows))
 
 
 def error_picture(scene: Scene) -> Pixels:
