@@ -8,30 +8,31 @@ of the peer / time of ours). Ours draws stateless noise, in plain NumPy on one c
 - I-JEPA's collator, from `$PEERS_DIR/ijepa/src/masks/multiblock.py` (facebookresearch/ijepa).
 
 A peer that is not there is named, and our own rates are printed all the same. A round in which
-other processes took the machine is repeated, twice at most.
+other processes took the machine is repeated, twice at most; on a machine that is never quiet
+`--clock cpu` counts CPU seconds instead, for all threads of a contender together.
 """
 
 import argparse
-import ast
 import importlib.util
 import json
 import logging
 import math
 import os
 import platform
-import random
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
 from workbench.masks import MASKS, Grid
 
 Draw = Callable[[], object]
+Clock = Callable[[], float]
 GRID = Grid(14, 14, patch=16)
 RATIO = 0.4  # BEiT and CAE hide 0.38 to 0.5
 SMALLEST = 16
@@ -58,17 +59,17 @@ def busy() -> float:
     return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
 
 
-def timed(draw: Draw, repeats: int) -> float:
+def timed(draw: Draw, repeats: int, clock: Clock) -> float:
     """Seconds a call, measured again (twice at most) when others were busy meanwhile."""
     best = math.inf
     for _ in range(3):
         others, own = busy(), sum(os.times()[:4])
-        start = time.perf_counter()
+        start, wall = clock(), time.perf_counter()
         for _ in range(repeats):
             draw()
-        seconds = time.perf_counter() - start
-        best = min(best, seconds / repeats)
-        if (busy() - others) - (sum(os.times()[:4]) - own) < 0.03 + 0.08 * seconds:
+        best = min(best, (clock() - start) / repeats)
+        wall = time.perf_counter() - wall
+        if (busy() - others) - (sum(os.times()[:4]) - own) < 0.03 + 0.08 * wall:
             break
     return best
 
@@ -81,7 +82,7 @@ def repeats_for(draw: Draw, least: float) -> int:
     return max(1, int(least / max(time.perf_counter() - start, 1e-7)))
 
 
-def fight(duel: Duel, rounds: int, least: float) -> dict[str, object]:
+def fight(duel: Duel, rounds: int, least: float, clock: Clock) -> dict[str, object]:
     """Let both take turns and return rates and the paired ratio."""
     sides = [duel.ours] if duel.peer is None else [duel.ours, duel.peer]
     repeats = [repeats_for(side, least) for side in sides]
@@ -89,7 +90,7 @@ def fight(duel: Duel, rounds: int, least: float) -> dict[str, object]:
     for turn in range(rounds):
         order = range(len(sides)) if turn % 2 == 0 else reversed(range(len(sides)))
         for side in order:
-            seconds[side].append(timed(sides[side], repeats[side]))
+            seconds[side].append(timed(sides[side], repeats[side], clock))
     rates = [duel.count / statistics.median(times) for times in seconds]
     pairs = [theirs / mine for mine, theirs in zip(seconds[0], seconds[-1], strict=True)]
     ratio = None if duel.peer is None else statistics.median(pairs)
@@ -100,37 +101,33 @@ def fight(duel: Duel, rounds: int, least: float) -> dict[str, object]:
     }  # fmt: skip
 
 
-def peer_class(folder: Path, path: str, name: str, **names: object) -> type | None:
-    """Load one class of a peer's file without running the rest of it."""
+def peer_module(folder: Path, path: str) -> ModuleType | None:
+    """Import a peer's file, or None where it is not there."""
     file = folder / path
     if not file.is_file():
         return None
-    tree = ast.parse(file.read_text())
-    tree.body = [node for node in tree.body if getattr(node, "name", None) == name]
-    space: dict[str, object] = dict(names)
-    exec(compile(tree, str(file), "exec"), space)
-    found = space[name]
-    assert isinstance(found, type)
-    return found
+    spec = importlib.util.spec_from_file_location(f"peer_{file.stem}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def beit(folder: Path) -> type | None:
     """BEiT's generator; it still asks for `np.int`, which NumPy no longer has."""
-    numpy = type("Old", (), {**vars(np), "int": int})
-    path = "unilm/beit/masking_generator.py"
-    return peer_class(folder, path, "MaskingGenerator", np=numpy, math=math, random=random)
+    module = peer_module(folder, "unilm/beit/masking_generator.py")
+    if module is None:
+        return None
+    module.np = SimpleNamespace(**{**vars(np), "int": int})
+    return module.MaskingGenerator
 
 
 def ijepa(folder: Path) -> type | None:
     """I-JEPA's collator; needs torch."""
     if importlib.util.find_spec("torch") is None:
         return None
-    import multiprocessing
-
-    import torch
-
-    names = {"torch": torch, "math": math, "Value": multiprocessing.Value, "logger": logging}
-    return peer_class(folder, "ijepa/src/masks/multiblock.py", "MaskCollator", **names)
+    module = peer_module(folder, "ijepa/src/masks/multiblock.py")
+    return None if module is None else module.MaskCollator
 
 
 def lightly(threads: int) -> Draw | None:
@@ -212,13 +209,15 @@ class Scaled:
             self.draw()
 
 
-def others() -> list[tuple[str, float]]:
+def others(clock: Clock) -> list[tuple[str, float]]:
     """Rates of the strategies without a peer here, 256 masks a call."""
     rows = []
     for name in MASKS.names():
         draws = Draws(name, 256)
         repeats = repeats_for(draws, 0.05)
-        rows.append((str(draws.strategy), 256 / min(timed(draws, repeats) for _ in range(3))))
+        rows.append(
+            (str(draws.strategy), 256 / min(timed(draws, repeats, clock) for _ in range(3)))
+        )
     return rows
 
 
@@ -228,11 +227,13 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.05, help="least time a measurement")
     parser.add_argument("--peers", type=Path, default=Path(os.environ.get("PEERS_DIR", "peers")))
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     given = parser.parse_args()
     logging.disable(logging.WARNING)
-    rows = [fight(duel, given.rounds, given.seconds) for duel in duels(given.peers)]
-    rates = others()
+    clock = time.perf_counter if given.clock == "wall" else time.process_time
+    rows = [fight(duel, given.rounds, given.seconds, clock) for duel in duels(given.peers)]
+    rates = others(clock)
     missed = [
         row for row in rows if row["ratio"] and row["target"] and row["ratio"] < row["target"]
     ]

@@ -62,7 +62,7 @@ def place(grid: Grid, noise: Noise, goal: int, rule: Rule) -> Bools:
             attempt += 1
             state.missing *= state.until > attempt
             left = int(np.count_nonzero(state.missing))
-            if left == 0 or (len(alive) - left > 32 and 4 * left < 3 * len(alive)):
+            if left == 0 or (len(alive) - left > 32 and 2 * left < len(alive)):
                 free[:, alive] = state.free
                 keep = np.flatnonzero(state.missing)
                 alive, draws, state = alive[keep], draws[..., keep], state.only(keep)
@@ -103,8 +103,8 @@ def _draws(keys: NDArray[np.uint32], attempt: int, min_aspect: float) -> Single:
     draws[:, 0, 0], draws[:, 1, 0], draws[:, 2] = bits[:, 0], bits[:, 1], bits[:, 2:]
     draws *= np.float32(2.0**-24)
     stretch, shrink = draws[:, 1, 0], draws[:, 1, 1]
-    low = np.float32(math.log(min_aspect))
-    np.exp(np.float32(0.5) * low - low * stretch, out=stretch)
+    # in double precision, because processors differ in the last bit of exp
+    stretch[:] = np.exp(math.log(min_aspect) * (0.5 - stretch.astype(np.float64)))
     np.divide(np.float32(1), stretch, out=shrink)
     return draws
 
@@ -116,15 +116,17 @@ def _step(spans: "_Spans", rule: Rule, state: _State, draws: Single, attempt: in
     area += np.float32(rule.smallest)
     sides = np.sqrt(area) * draws[1]
     np.rint(sides, out=sides)
-    if rule.strict:
-        good = (sides < spans.limits).all(axis=0)
-    else:
-        sides, good = _inside(spans, area, sides), np.ones(len(area), bool)
+    fits = sides < spans.limits
+    if not rule.strict:
+        sides = _inside(spans, area, sides)
     new = spans.rectangles(sides, draws[2])
     new &= state.free
-    count = np.bitwise_count(new).sum(axis=0, dtype=np.int32).astype(np.float32)
-    good &= count > 0
+    count = np.add.reduce(np.bitwise_count(new), axis=0, dtype=spans.counter).astype(np.float32)
+    good = count > 0
     good &= count <= state.missing
+    if rule.strict:
+        good &= fits[0]
+        good &= fits[1]
     new *= good
     state.free ^= new
     count *= good
@@ -152,6 +154,9 @@ class _Spans:
     limits: Single
     edges: Words
     whole: Words | None
+    counter: type[np.unsignedinteger]
+    steps: Single  # limits + 1
+    offset: Single  # where the columns begin in the table
 
     def rectangles(self, sides: Single, shares: Single) -> Words:
         """Return the bits of rectangles, [words, images].
@@ -159,18 +164,18 @@ class _Spans:
         `sides` are heights and widths, `shares` how much of the free play lies above and to the
         left, both [2, images].
         """
-        start = self.limits + np.float32(1) - sides
+        start = self.steps - sides
         start *= shares
         np.floor(start, out=start)
         # "clip" keeps in bounds what is going to be refused
         if self.whole is None:
-            start += np.array([[0], [self.limits[0, 0] + 1]], np.float32)
+            start += self.offset
             bits = self.edges.take((start + sides).astype(np.intp), axis=1, mode="clip")
             bits ^= self.edges.take(start.astype(np.intp), axis=1, mode="clip")
         else:
-            start *= self.limits + np.float32(1)
+            start *= self.steps
             start += sides
-            start[1] += (self.limits[0, 0] + 1) ** 2
+            start += self.offset
             bits = self.whole.take(start.astype(np.intp), axis=1, mode="clip")
         return bits[:, 0] & bits[:, 1]
 
@@ -181,13 +186,24 @@ def _spans(rows: int, cols: int) -> _Spans:
     sides = (rows, cols)
     edges = [_pack(at < np.arange(n + 1)[:, None]) for at, n in zip(lines, sides, strict=True)]
     limits = np.array([[rows], [cols]], np.float32)
-    if len(edges[0]) * ((rows + 1) ** 2 + (cols + 1) ** 2) > TABLE_LIMIT:
-        return _Spans(limits, np.concatenate(edges, axis=1), None)
-    whole: list[Words] = []
-    for bits, n in zip(edges, sides, strict=True):
-        last = np.minimum(np.arange(n + 1)[:, None] + np.arange(n + 1), n)
-        whole.append((bits[:, :, None] ^ bits[:, last]).reshape(len(bits), -1))
-    return _Spans(limits, np.concatenate(edges, axis=1), np.concatenate(whole, axis=1))
+    whole: list[Words] | None = None
+    if len(edges[0]) * ((rows + 1) ** 2 + (cols + 1) ** 2) <= TABLE_LIMIT:
+        whole = [_all_spans(bits) for bits in edges]
+    table = edges if whole is None else whole
+    return _Spans(
+        limits,
+        np.concatenate(edges, axis=1),
+        None if whole is None else np.concatenate(whole, axis=1),
+        np.uint8 if rows * cols < 256 else np.uint32,
+        limits + np.float32(1),
+        np.array([[0], [table[0].shape[1]]], np.float32),
+    )
+
+
+def _all_spans(edges: Words) -> Words:
+    steps = np.arange(edges.shape[1])
+    last = np.minimum(steps[:, None] + steps, steps[-1])
+    return (edges[:, :, None] ^ edges[:, last]).reshape(len(edges), -1)
 
 
 def _pack(cells: Bools) -> Words:
