@@ -17,6 +17,7 @@ window.mount = () => {
   window.painter?.destroy();
   const root = document.getElementById("root");
   window.painter = createPatchPainter(root, (edit) => window.commits.push(edit));
+  window.panel = createPicturePanel(window.painter.work);
 };
 window.mount();
 </script></body>"""

@@ -169,6 +169,23 @@ def test_a_picture_that_cannot_be_decoded_is_said(hands):
     assert hands.page.locator(".pp-picture").get_attribute("src") == before
 
 
+def test_the_panel_shows_pictures_notes_and_trouble(hands, tools):
+    hands.mount()
+    first, second = (tools.picture_uri(seed=seed) for seed in (1, 2))
+    panel = "([pictures, message]) => window.panel.update(pictures, message)"
+    pictures = [{"name": "masked", "src": first, "note": "<b>7</b> hidden"}, {"name": "error"}]
+    hands.page.evaluate(panel, [pictures, ""])
+    masked = hands.page.get_by_test_id("picture-masked")
+    expect(masked.locator("img")).to_have_attribute("src", first)
+    expect(masked.locator("span")).to_have_text("<b>7</b> hidden")
+    expect(hands.control("message")).to_be_hidden()
+    hands.page.evaluate(panel, [[{"name": "masked", "src": second}], "nothing is visible"])
+    expect(masked.locator("img")).to_have_attribute("src", second)
+    expect(hands.page.get_by_test_id("picture-error")).to_have_count(0)
+    expect(hands.control("message")).to_have_text("nothing is visible")
+    expect(hands.control("message")).to_have_attribute("role", "alert")
+
+
 def test_an_empty_painter_says_so(hands):
     expect(hands.control("notice")).to_have_text("No picture yet.")
 

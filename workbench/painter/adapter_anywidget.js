@@ -7,7 +7,7 @@ export default {
       model.set("edit", edit);
       model.save_changes();
     });
-    const panel = createPicturePanel(painter.box);
+    const panel = createPicturePanel(painter.work);
     let waiting = false;
     const sync = () => {
       waiting = false;

@@ -126,10 +126,9 @@ function buildPainter(root) {
   const look = make("div", { class: "pp-look" }, parts.swatches.group, parts.opacity.row);
   const tools = make("div", { class: "pp-group", role: "group", "aria-label": "Tool" }, ...Object.values(parts.tools));
   const actions = make("div", { class: "pp-group" }, ...Object.values(parts.actions));
-  parts.box = make(
-    "section",
-    { class: "pp", "data-testid": "patch-painter", "data-lm-suppress-shortcuts": "true" },
-    make("style", {}, PAINTER_CSS),
+  parts.main = make(
+    "div",
+    { class: "pp-main" },
     make("div", { class: "pp-bar", role: "toolbar", "aria-label": "Painting" }, tools, actions),
     parts.stage,
     make("div", { class: "pp-foot" }, parts.count, legend()),
@@ -137,6 +136,9 @@ function buildPainter(root) {
     keyboardHelp(),
     parts.live,
   );
+  parts.work = make("div", { class: "pp-work" }, parts.main);
+  const marks = { class: "pp", "data-testid": "patch-painter", "data-lm-suppress-shortcuts": "true" };
+  parts.box = make("section", marks, make("style", {}, PAINTER_CSS), parts.work);
   root.append(parts.box);
   return parts;
 }

@@ -368,7 +368,7 @@ class PatchPainter {
 function createPatchPainter(root, onCommit) {
   const painter = new PatchPainter(root, onCommit);
   return {
-    box: painter.parts.box,
+    work: painter.parts.work,
     update: (state) => painter.update(state),
     destroy: () => painter.destroy(),
     snapshot: () => painter.snapshot(),

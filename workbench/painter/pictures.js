@@ -6,7 +6,8 @@
 function createPicturePanel(root) {
   const row = make("div", { class: "pp-pictures", "data-testid": "painter-pictures" });
   const trouble = make("p", { class: "pp-message", role: "alert", "data-testid": "painter-message", hidden: "" });
-  root.append(trouble, row);
+  const panel = make("div", { class: "pp-panel" }, trouble, row);
+  root.append(panel);
   const shown = new Map();
 
   function place(picture) {
@@ -45,7 +46,8 @@ function createPicturePanel(root) {
       }
       pictures.forEach(place);
       row.hidden = !pictures.length;
+      panel.hidden = !pictures.length && !message;
     },
-    destroy: () => [row, trouble].forEach((node) => node.remove()),
+    destroy: () => panel.remove(),
   };
 }
