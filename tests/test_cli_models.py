@@ -41,7 +41,8 @@ def photos(tmp_path: Path) -> Path:
 
 
 def train(run: Run, photos: Path, out: Path, *more: object) -> tuple[int, str, str]:
-    return run("train", "smoke", "--data", photos, "--out", out, "--device", "cpu", *more)
+    options = ("--data", photos, "--out", out, "--device", "cpu", "--masks", 0)
+    return run("train", "smoke", *options, *more)
 
 
 def test_train_stops_resumes_and_makes_a_model_that_evaluates(
@@ -67,14 +68,18 @@ def test_train_stops_resumes_and_makes_a_model_that_evaluates(
     status, told, err = train(run, photos, out, "--steps", 4)
     assert status == 2 and told == "" and "add --resume" in err
 
-    status, told, err = train(run, photos, out, "--steps", 4, "--resume", "--json")
+    status, told, err = train(run, photos, out, "--steps", 4, "--resume", "--json", "--masks", 1)
     record = json.loads(told)
     assert status == 0 and record["finished"], err
     assert "step 4 of 4" in err
     card = json.loads((out / "model.json").read_text())
     assert card["steps"] == 4 and card["sha256"] == record["sha256"]
-    manifest = (out / "manifest.csv").read_text().splitlines()
+    manifest = (out / "model.manifest.csv").read_text().splitlines()
     assert len(manifest) == 4
+    assert card["data"]["photos"] == 3 and card["data"]["licences"] == {"not stated": 3}
+    status, told, _ = run("evaluate", out / "model.safetensors", "--masks", 1,
+                          "--precision", "fp32", "--device", "cpu", "--json")  # fmt: skip
+    assert json.loads(told)["rows"] == card["measured"]["rows"]
 
     status, told, err = run(
         "evaluate", out / "model.safetensors", "--data", photos, "--masks", 1, "--json"

@@ -57,6 +57,9 @@ def train(
     steps: Annotated[int | None, number_option("Steps, other than the preset's.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    masks: Annotated[
+        int, number_option("Masks a photo and ratio in the card's table; 0 leaves it out.")
+    ] = 8,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on folders of photos.
@@ -66,6 +69,8 @@ def train(
     from workbench.runs.presets import preset as preset_named
 
     setup = preset_named(preset)
+    if masks < 0:
+        raise BadInput(f"--masks is {masks}, but must be 0 or more; 8 is usual.")
     if steps is not None:
         if steps < 1:
             raise BadInput(f"--steps is {steps}, but must be 1 or more.")
@@ -77,8 +82,8 @@ def train(
     if resume and not (out / "state.pt").is_file():
         raise BadInput(f"{out} holds no run to resume; leave --resume out to start one there.")
     output_folder(out)
-    from workbench.models import export_run
     from workbench.models.formats import choose_device
+    from workbench.runs.card import publish
     from workbench.runs.pretrain import pretrain
 
     place = str(choose_device(device))
@@ -92,7 +97,7 @@ def train(
         say({**record, "finished": False}, lines, as_json)
         return
     weights = out / "model.safetensors"
-    card = export_run(out, weights, {"title": f"{preset}, {setup.steps} steps"})
+    card = publish(out, weights, f"{preset}, {setup.steps} steps", masks=masks)
     record |= {"finished": True, "model": str(weights), "sha256": card["sha256"]}
     if last:
         record |= {"loss": last[-1].loss}
