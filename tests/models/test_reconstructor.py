@@ -156,9 +156,9 @@ def images_of(*shape, dtype=np.float32, value=0.5):
         (images_of(1, 3, 16, 24, dtype=np.uint8), "images are uint8, wanted float32"),
         (images_of(1, 3, 16, 24, dtype=np.float64), "images are float64, wanted float32"),
         (torch.zeros(1, 3, 16, 24, dtype=torch.float16), "images are float16, wanted float32"),
-        (images_of(1, 3, 16, 24, value=255), r"values from 255 to 255, wanted \[0, 1\]"),
-        (images_of(1, 3, 16, 24, value=-0.1), r"values from -0.1 to -0.1, wanted \[0, 1\]"),
-        (images_of(1, 3, 16, 24, value=np.nan), "without NaN"),
+        (images_of(2, 3, 16, 24, value=255), r"values from 255 to 255, wanted \[0, 1\]"),
+        (images_of(2, 3, 16, 24, value=-0.1), r"values from -0.1 to -0.1, wanted \[0, 1\]"),
+        (images_of(2, 3, 16, 24, value=np.nan), "without NaN"),
         ([[1.0]], "images is a list, wanted a float32 array"),
         (images_of(3, 3, 16, 24), "2 masks came with 3 images, wanted 3 or 1"),
     ],
@@ -242,3 +242,34 @@ def test_auto_settles_on_what_is_there(saved):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model(*(np.full((1, 3, 16, 24), 0.5, np.float32), Mask.from_bits("01" * 12, model.grid)))
+
+
+def test_packed_weights_change_nothing_but_the_time(saved, draw, monkeypatch):
+    from workbench.models import inference
+
+    images, mask = draw(4, 6, 4, [12])
+    assert inference.packing_works(torch.float32) in (True, False)
+    packed = load_reconstructor(saved, device="cpu", precision="fp32")(images, mask)
+    monkeypatch.setattr(inference, "packing_works", lambda dtype: False)
+    plain = load_reconstructor(saved, device="cpu", precision="fp32")(images, mask)
+    torch.testing.assert_close(packed.pixels, plain.pixels, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        packed.activations["latent"], plain.activations["latent"], atol=1e-5, rtol=1e-5
+    )
+
+
+def test_a_build_without_packing_is_noticed(monkeypatch):
+    from workbench.models import inference
+
+    def gone(self, linear, gelu=False):
+        raise AttributeError("'_OpNamespace' 'mkldnn' object has no attribute '_linear_pointwise'")
+
+    monkeypatch.setattr(inference.PackedLinear, "__init__", gone)
+    inference.packing_works.cache_clear()
+    assert inference.packing_works(torch.float32) is False
+    inference.packing_works.cache_clear()
+
+
+def test_an_array_is_no_mask(model):
+    with pytest.raises(BadInput, match=r"mask is a ndarray, wanted a workbench.masks.Mask; make"):
+        model(images_of(1, 3, 16, 24), np.ones((1, 4, 6), bool))

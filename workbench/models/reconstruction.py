@@ -1,17 +1,17 @@
 """From pictures and a mask to what the model makes of the hidden patches."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from workbench.errors import BadInput
 from workbench.masks import Grid, Mask
-from workbench.models.assembly import assemble
 from workbench.models.checkpoint import Checkpoint
+from workbench.models.inference import moved_to, prepared
 from workbench.models.mae import MaskedAutoencoder
 from workbench.models.patches import patchify, unpatchify
 from workbench.models.positions import Stretch, stretch_positions
@@ -66,16 +66,6 @@ class _Answer:
     loss: float
 
 
-class FlatEmbed(nn.Linear):
-    """The patch embedding as a linear layer on flattened patches, laid out once."""
-
-    def __init__(self, convolution: nn.Conv2d) -> None:
-        weight = convolution.weight.permute(0, 2, 3, 1).flatten(1)
-        super().__init__(weight.shape[1], weight.shape[0], device="meta")
-        self.weight = nn.Parameter(weight.contiguous(), requires_grad=False)
-        self.bias = convolution.bias  # pyright: ignore[reportAttributeAccessIssue]
-
-
 class Reconstructor:
     """A loaded model, ready to be asked; calls from several threads do not disturb each other.
 
@@ -109,17 +99,15 @@ class Reconstructor:
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self._shape = checkpoint.model.shape
         self._stretch: Stretch = checkpoint.stretch
-        self._decoder = checkpoint.model.decoder_shape
-        state = checkpoint.model.state_dict()
+        own = checkpoint.model
         # Positions stay exact until they have been stretched.
-        self._tables = {k: state.pop(k).float() for k in ("encoder.pos_embed", "decoder_pos_embed")}
-        self._state = {k: v.to(self.device, self._dtype) for k, v in state.items()}
-        self._weights = sum(v.numel() for v in state.values())
+        self._tables = (own.encoder.pos_embed.float(), own.decoder_pos_embed.float())
+        self._weights = sum(p.numel() for p in own.parameters())
+        self._own = prepared(own, self.device, self._dtype)
         repeat = self.grid.patch**2
         self._mean = torch.tensor(checkpoint.mean * repeat, device=self.device)
         self._std = torch.tensor(checkpoint.std * repeat, device=self.device)
         self._models: dict[tuple[int, int], MaskedAutoencoder] = {}
-        self._model_for((rows, cols))
 
     def __call__(self, images: Tensor | NDArray[np.float32], mask: Mask) -> Reconstruction:
         """Reconstruct a batch.
@@ -134,27 +122,27 @@ class Reconstructor:
         Raises:
             BadInput: anything else.
         """
-        pictures = _checked_images(images)
-        grid = mask.grid
+        pictures, grid = _checked_images(images), _checked_grid(mask)
         self._check_fit(grid, (pictures.shape[2], pictures.shape[3]))
         hidden = _checked_cells(mask, len(pictures))
-        patches = patchify(pictures.to(self.device), grid.patch)
         with threads_for(self._work(hidden)):
+            _check_range(pictures)
+            patches = patchify(pictures.to(self.device), grid.patch)
             answer = self._answer(patches, hidden, grid)
-        layout = (grid.rows, grid.cols, grid.patch)
-        seen = torch.from_numpy(~hidden).unsqueeze(-1).to(self.device)
-        composite = torch.where(seen, patches, answer.patches)
-        return Reconstruction(
-            pixels=_delivered(unpatchify(answer.patches, *layout)),
-            composite=_delivered(unpatchify(composite, *layout)),
-            error=_delivered(answer.error.reshape(-1, grid.rows, grid.cols)),
-            loss=answer.loss,
-            activations={
-                "latent": _delivered(answer.latent),
-                "prediction": _delivered(answer.raw),
-            },
-            notes=self._notes_on(grid),
-        )
+            layout = (grid.rows, grid.cols, grid.patch)
+            seen = torch.from_numpy(~hidden).unsqueeze(-1).to(self.device)
+            composite = torch.where(seen, patches, answer.patches)
+            return Reconstruction(
+                pixels=_delivered(unpatchify(answer.patches, *layout)),
+                composite=_delivered(unpatchify(composite, *layout)),
+                error=_delivered(answer.error.reshape(-1, grid.rows, grid.cols)),
+                loss=answer.loss,
+                activations={
+                    "latent": _delivered(answer.latent),
+                    "prediction": _delivered(answer.raw),
+                },
+                notes=self._notes_on(grid),
+            )
 
     def reconstruct_picture(self, picture: NDArray[np.uint8], mask: Mask) -> ReconstructedPicture:
         """Reconstruct one picture in bytes; what `__call__` gives, without conversions between.
@@ -171,7 +159,7 @@ class Reconstructor:
                 f"the picture is {picture.dtype} {list(picture.shape)}, wanted uint8 "
                 "[h, w, 3]; convert it to RGB bytes."
             )
-        grid = mask.grid
+        grid = _checked_grid(mask)
         self._check_fit(grid, (picture.shape[0], picture.shape[1]))
         hidden = _checked_cells(mask, 1)
         rows, cols, p = grid.rows, grid.cols, grid.patch
@@ -215,29 +203,38 @@ class Reconstructor:
         self, model: MaskedAutoencoder, inputs: Tensor, hidden: NDArray[np.bool_]
     ) -> tuple[Tensor, Tensor]:
         """Run images that hide equally many patches together; float32 in picture order."""
-        counts = hidden.sum(1)
-        order = np.argsort(hidden, axis=1, kind="stable")
+        counts, n = hidden.sum(1), hidden.shape[1]
+        order = torch.from_numpy(np.argsort(hidden, axis=1, kind="stable")).to(self.device)
+        parts = [
+            np.flatnonzero(counts == count)[first : first + CHUNK]
+            for count in np.unique(counts)
+            for first in range(0, int((counts == count).sum()), CHUNK)
+        ]
+        if len(parts) == 1:
+            return self._ask(model, inputs, order, n - int(counts[0]))
         raw = torch.empty_like(inputs)
-        keep = hidden.shape[1] - int(counts.min())
-        width = self._shape.prefix + keep
+        width = self._shape.prefix + n - int(counts.min())
         latent = inputs.new_full((len(inputs), width, self._shape.dim), torch.nan)
-        for count in np.unique(counts).tolist():
-            members = np.flatnonzero(counts == count)
-            for first in range(0, len(members), CHUNK):
-                rows = torch.from_numpy(members[first : first + CHUNK]).to(self.device)
-                places = torch.from_numpy(order[members[first : first + CHUNK]]).to(self.device)
-                shown_count = hidden.shape[1] - count
-                kept: dict[str, Tensor] = {}
-                said = model(
-                    inputs[rows].to(self._dtype),
-                    places[:, :shown_count],
-                    places[:, shown_count:],
-                    everything=True,
-                    activations=kept,
-                )
-                raw[rows] = said.float()
-                latent[rows, : self._shape.prefix + shown_count] = kept["latent"].float()
+        for part in parts:
+            rows = torch.from_numpy(part).to(self.device)
+            said, kept = self._ask(model, inputs[rows], order[rows], n - int(counts[part[0]]))
+            raw[rows] = said
+            latent[rows, : kept.shape[1]] = kept
         return raw, latent
+
+    def _ask(
+        self, model: MaskedAutoencoder, inputs: Tensor, order: Tensor, visible: int
+    ) -> tuple[Tensor, Tensor]:
+        """Prediction and latent, float32, where the first `visible` patches of `order` are seen."""
+        kept: dict[str, Tensor] = {}
+        said = model(
+            inputs.to(self._dtype),
+            order[:, :visible],
+            order[:, visible:],
+            everything=True,
+            activations=kept,
+        )
+        return said.float(), kept["latent"].float()
 
     def _undo_norm_pix(
         self, raw: Tensor, inputs: Tensor, hidden: NDArray[np.bool_], grid: Grid
@@ -257,14 +254,11 @@ class Reconstructor:
         model = self._models.get(grid)
         if model is None:
             old = (self._shape.rows, self._shape.cols)
-            moved: dict[str, Tensor] = {}
-            for name, table in self._tables.items():
-                how: Stretch = self._stretch if name == "decoder_pos_embed" else "plane"
-                moved[name] = stretch_positions(table, old, grid, how).to(self.device, self._dtype)
+            encoder = stretch_positions(self._tables[0], old, grid)
+            decoder = stretch_positions(self._tables[1], old, grid, self._stretch)
             shape = replace(self._shape, rows=grid[0], cols=grid[1])
-            model = assemble({**self._state, **moved}, shape, self._decoder, "the model")
-            embed: Any = FlatEmbed(model.encoder.patch_embed.proj)
-            model.encoder.patch_embed = embed
+            places = (x.to(self.device, self._dtype) for x in (encoder, decoder))
+            model = moved_to(self._own, shape, *places)
             while len(self._models) >= GRIDS_KEPT:
                 self._models.pop(next(iter(self._models)), None)
             self._models[grid] = model
@@ -328,6 +322,15 @@ def _norm_pix_notes(norm_pix: bool | None, statistics: Statistics) -> tuple[str,
     )
 
 
+def _checked_grid(mask: Mask) -> Grid:
+    if not isinstance(mask, Mask):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise BadInput(
+            f"mask is a {type(mask).__name__}, wanted a workbench.masks.Mask; "
+            "make one with Mask(hidden, Grid(rows, cols, patch=patch))."
+        )
+    return mask.grid
+
+
 def _checked_images(images: Tensor | NDArray[np.float32]) -> Tensor:
     if not isinstance(images, Tensor | np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise BadInput(
@@ -348,13 +351,16 @@ def _checked_images(images: Tensor | NDArray[np.float32]) -> Tensor:
             f"images have shape {list(tensor.shape)}, wanted [b, 3, h, w] with b of 1 or more; "
             "add the batch axis with images[None] or move the channels to the front."
         )
+    return tensor
+
+
+def _check_range(tensor: Tensor) -> None:
     low, high = (float(x) for x in torch.aminmax(tensor))
     if not (low >= 0 and high <= 1):
         raise BadInput(
             f"images hold values from {low:.4g} to {high:.4g}, wanted [0, 1]; "
             "scale or clip them, without NaN and without ImageNet normalisation."
         )
-    return tensor
 
 
 def _checked_cells(mask: Mask, batch: int) -> NDArray[np.bool_]:
