@@ -25,9 +25,9 @@ class Preset:
     norm_pix: bool = False
     masks: tuple[str, ...] = ("random(ratio=0.75)",)
     batch: int = 128
-    steps: int = 10_000
+    steps: int = 4_000
     warmup: int = 200
-    cooldown: float = 0.3
+    cooldown: float = 0.5
     muon_lr: float = 5e-3
     adam_lr: float = 3e-3
     weight_decay: float = 0.02
