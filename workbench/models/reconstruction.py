@@ -103,7 +103,8 @@ class Reconstructor:
         # Positions stay exact until they have been stretched.
         self._tables = (own.encoder.pos_embed.float(), own.decoder_pos_embed.float())
         self._weights = sum(p.numel() for p in own.parameters())
-        self._own = prepared(own, self.device, self._dtype)
+        with threads_for(self._weights):  # short copies, which a second thread would only delay
+            self._own = prepared(own, self.device, self._dtype)
         repeat = self.grid.patch**2
         self._mean = torch.tensor(checkpoint.mean * repeat, device=self.device)
         self._std = torch.tensor(checkpoint.std * repeat, device=self.device)
