@@ -26,6 +26,7 @@ def test_weights_come_back_rounded_once(tiny, tmp_path, number, bits):
     assert card["steps"] == 7 and card["numbers"] == number and card["schema"] == 1
     assert card["bytes"] == path.stat().st_size and card["sha256"] == found.hash
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.json", "m.safetensors"]
+    assert path.stat().st_mode & 0o444 == 0o444, "others must be able to read what was installed"
 
 
 def test_the_cheaper_number_format_is_chosen(tiny, tmp_path):

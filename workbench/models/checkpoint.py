@@ -127,6 +127,7 @@ def save_checkpoint(
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     save_file(state, temporary, metadata={"format": "pt"})
+    temporary.chmod(0o644)  # safetensors writes for the owner's eyes alone
     full = {
         **card,
         "schema": SCHEMA,

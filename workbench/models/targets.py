@@ -55,7 +55,7 @@ def spread_over_hidden(values: Tensor, hidden: np.ndarray, rows: int, cols: int)
     pairs = np.concatenate([across, down], axis=1)
     links = np.zeros((rows * cols, rows * cols))
     links[pairs[0], pairs[1]] = links[pairs[1], pairs[0]] = 1.0
-    known = values.double().cpu().numpy()[~hidden]
+    known = values.cpu().double().numpy()[~hidden]
     laplacian = np.diag(links.sum(1)) - links
     inner = laplacian[np.ix_(hidden, hidden)]
     found = np.linalg.solve(inner, links[np.ix_(hidden, ~hidden)] @ known)
