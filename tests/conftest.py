@@ -215,10 +215,11 @@ def launch_app(
 
     def read() -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            app.log.append(line.rstrip())
-            if re.search(r"http://\S+", line):
-                greeted.set()
+        with process.stdout:
+            for line in process.stdout:
+                app.log.append(line.rstrip())
+                if re.search(r"http://\S+", line):
+                    greeted.set()
         greeted.set()
 
     threading.Thread(target=read, daemon=True).start()
