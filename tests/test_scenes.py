@@ -62,6 +62,7 @@ def test_query_and_code_and_command_restore_the_spec(spec: SceneSpec) -> None:
         ({"seed": "9" * 40}, "whole number"),
         ({"device": "tpu"}, "auto, cpu, cuda"),
         ({"photo": ""}, "must be a name"),
+        ({"model": "../../somewhere/model.pth"}, "is no model here; choose one of default"),
     ],
 )
 def test_junk_in_a_link_is_refused_in_a_sentence(query: dict[str, str], sentence: str) -> None:

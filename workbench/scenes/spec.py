@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from workbench.errors import BadInput, shown
 from workbench.fills import FILLS
 from workbench.masks import MASKS, Strategy
+from workbench.models.catalog import list_models
 
 Fit = Literal["crop", "letterbox", "resize"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -79,8 +80,10 @@ class SceneSpec:
     def from_query(cls, query: Mapping[str, str]) -> "SceneSpec":
         """Read query parameters; unknown names are ignored, because links carry others' marks.
 
+        A link can name listed models only: it never makes the program open a path.
+
         Raises:
-            BadInput: a field that cannot be read.
+            BadInput: a field that cannot be read, or a model that is not listed.
         """
         fields = {field.name for field in dataclasses.fields(cls)}
         values: dict[str, object] = {name: query[name] for name in query if name in fields}
@@ -89,6 +92,11 @@ class SceneSpec:
             if not (text.isascii() and text.isdigit() and len(text) < 20):
                 raise BadInput(f"seed is {shown(text)}, but must be a whole number from 0; take 0.")
             values["seed"] = int(text)
+        names = [info.name for info in list_models()]
+        if values.get("model", "default") not in ["default", *names]:
+            raise BadInput(
+                f"{shown(values['model'])} is no model here; choose one of {', '.join(names)}."
+            )
         return cls(**values)  # pyright: ignore[reportArgumentType]
 
     def python(self) -> str:
