@@ -4,12 +4,16 @@ import ast
 import importlib
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from workbench.registry import Registry
 
@@ -369,6 +373,25 @@ def test_constraints_are_exact_versions_without_addresses() -> None:
             name = re.match(r"[A-Za-z0-9._-]+", line)
             if name and not line.startswith("-"):
                 assert canonical(name.group()) in pinned, f"{file}: {line} is not pinned"
+
+
+def test_pinned_versions_run_on_the_oldest_python_promised() -> None:
+    """Debian 12 has 3.11.2; a pin that wants 3.11.5 would end `make app` there."""
+    promised = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    oldest = promised.removeprefix(">=") + ".0"
+    wrong = []
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split():
+        name, _, version = line.partition("==")
+        try:
+            package = metadata.distribution(name)
+        except metadata.PackageNotFoundError:  # of another platform
+            continue
+        there = Version(package.version).public  # a CPU build of torch counts as the same version
+        assert there == version, f"{name} {there} is installed, not {version}"
+        wants = package.metadata.get("Requires-Python") or ""
+        if not SpecifierSet(wants).contains(oldest):
+            wrong.append(f"{line} wants Python {wants}")
+    assert wrong == []
 
 
 def canonical(name: str) -> str:
