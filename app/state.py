@@ -42,7 +42,8 @@ def change(where: str, **fields: object) -> bool:
 
 def complain(where: str, sentence: str) -> None:
     """Note a sentence to show beside the control `where`."""
-    problems()[where] = sentence
+    whole = sentence if sentence.endswith((".", "!")) else f"{sentence}."
+    problems()[where] = whole[:1].upper() + whole[1:]
 
 
 def settle(where: str) -> None:

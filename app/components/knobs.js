@@ -123,11 +123,10 @@ class Row {
   }
   lock(id) {
     this.box = make("input", { type: "checkbox", id, onchange: () => {
-      this.set(this.box.checked ? Number(this.range.value) : null);
+      this.set(this.box.checked ? this.knob.start : null);
       this.show(this.value);
     } });
     this.range = this.slider(`${id}-ratio`, "Exact ratio to lock");
-    this.range.value = this.knob.start;
     this.node.append(this.box, this.range);
   }
   show(value) {
@@ -167,7 +166,7 @@ export default mounter((root, view) => {
 
   return {
     update(data) {
-      const wanted = JSON.stringify([data.owner, data.knobs.map(({ value, problem, ...rest }) => rest)]);
+      const wanted = JSON.stringify([data.owner, data.knobs.map(({ value, problem, start, ...rest }) => rest)]);
       if (wanted !== shape) {
         shape = wanted;
         owner = data.owner;
@@ -180,6 +179,7 @@ export default mounter((root, view) => {
         const row = made.get(knob.name);
         if (current && !row.held && row.value !== knob.value) row.show(knob.value);
         setText(row.problem, knob.problem ?? "");
+        row.knob.start = knob.start;
       }
       sender.heard(data.seq);
     },

@@ -45,7 +45,7 @@ export default mounter((root, view) => {
   // Without this, a picture dropped beside the upload field would replace the page.
   const over = (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault();
   const drop = (event) => {
-    const field = document.querySelector('[data-testid="stFileUploader"] input[type="file"]');
+    const field = [...document.querySelectorAll('[data-testid="stFileUploader"] input[type="file"]')].at(-1);
     if (!event.dataTransfer?.files.length || event.defaultPrevented || !field) return;
     event.preventDefault();
     field.files = event.dataTransfer.files;

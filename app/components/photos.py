@@ -113,6 +113,6 @@ def _fitted() -> None:
 def _delete() -> None:
     name = state.spec().photo
     uploads.delete(name)
-    forget(name)
+    forget()
     st.session_state["uploads"].remove(name)
     state.change("photo", photo=scenes.SceneSpec().photo)
