@@ -132,6 +132,8 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     with pytest.raises(BadInput, match="is not a file"):
         open_image(pipe)
+    with pytest.raises(BadInput, match="cannot be read \\(File name too long\\)"):
+        open_image(tmp_path / ("n" * 300 + ".png"))
 
 
 def test_a_file_above_64_mb_is_refused_unread(tmp_path: Path) -> None:

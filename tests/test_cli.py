@@ -1,7 +1,9 @@
 """The command line: what it writes, what it prints, and how it refuses."""
 
+import errno
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from PIL import Image
 
 from workbench import cli
 from workbench.masks import MASKS, Grid
+from workbench.models import list_models
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -126,6 +129,25 @@ def test_a_folder_that_cannot_be_written_is_named(run: Run, tmp_path: Path) -> N
     assert status == 2 and "'masks.npz' cannot be written" in one_sentence(err)
 
 
+def test_a_failed_write_is_a_sentence_and_leaves_nothing_half_done(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> int:
+        path.open("wb").close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    out = tmp_path / "out"
+    status, told, err = run("reconstruct", "astronaut", "--out", out)
+    assert status == 2 and told == ""
+    assert "cannot be written (No space left on device)" in one_sentence(err)
+    assert list(out.iterdir()) == []
+
+
+def test_no_command_at_all_shows_the_help(run: Run) -> None:
+    assert run() == run("--help")
+
+
 # --- lists --------------------------------------------------------------------------------------
 
 
@@ -225,6 +247,27 @@ def test_reconstruct_takes_names_and_files_and_keeps_them_apart(run: Run, tmp_pa
     assert told.count(" hidden pixels ") == 3
 
 
+def test_no_photo_takes_the_reports_name(run: Run, tmp_path: Path) -> None:
+    Image.new("RGB", (160, 160), "teal").save(tmp_path / "report.json.png")
+    out = tmp_path / "out"
+    status, _, err = run("reconstruct", tmp_path / "report.json.png", "coffee", "--out", out)
+    assert status == 0, err
+    assert len(json.loads((out / "report.json").read_text())["photos"]) == 2
+    assert (out / "report.json-2" / "report.json").is_file()
+
+
+def test_a_model_may_be_a_path(run: Run, tmp_path: Path) -> None:
+    info = list_models()[0]
+    for path in (info.path, info.path.with_suffix(".json")):
+        shutil.copy(path, tmp_path)
+    given = tmp_path / info.path.name
+    status, told, err = run(
+        "reconstruct", "coffee", "--model", given, "--out", tmp_path / "out", "--json"
+    )
+    assert status == 0, err
+    assert json.loads(told)["model_hash"] == info.sha256
+
+
 def test_a_mask_from_a_file_is_the_mask_used(run: Run, tmp_path: Path) -> None:
     saved = tmp_path / "mask.png"
     run("draw", "stripes(ratio=0.5)", "--grid", "12x12", "--patch", 12, "--out", saved)
@@ -268,6 +311,7 @@ def cut_off(folder: Path) -> Path:
         (lambda folder: "nobody", "'nobody' is no file and no photo here"),
         (lambda folder: folder / "missing.png", "is no file and no photo here"),
         (lambda folder: folder, "is not a file"),
+        (lambda folder: folder / ("n" * 300), "is no file and no photo here"),
         (not_a_picture, "only PNG, JPEG and WebP are opened"),
         (cut_off, "damaged or cut off"),
     ],

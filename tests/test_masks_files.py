@@ -290,8 +290,15 @@ def test_paths_and_endings(tmp_path):
         mask.save(tmp_path / "m.tiff")
     with pytest.raises(BadInput, match=r"There is no file 'gone.npz'; check the path"):
         Mask.load(tmp_path / "gone.npz")
-    with pytest.raises(BadInput, match=r"'m.npz' cannot be written \(No such file"):
-        mask.save(tmp_path / "no" / "m.npz")
+    (tmp_path / "file").write_bytes(b"")
+    for place, why in (("no", "No such file"), ("file", "Not a directory")):
+        with pytest.raises(BadInput, match=rf"'m.npz' cannot be written to .*{place}' \({why}"):
+            mask.save(tmp_path / place / "m.npz")
+    for long in ("n" * 250 + ".npz", "n" * 300 + ".npz"):
+        with pytest.raises(BadInput, match=r"cannot be written to .* \(File name too long\)"):
+            mask.save(tmp_path / long)
+    with pytest.raises(BadInput, match="There is no file 'nnn"):
+        Mask.load(tmp_path / ("n" * 300 + ".npz"))
     with pytest.raises(BadInput, match="There is no file"):
         Mask.load(tmp_path.with_suffix(".png"))
     path = mask.save(tmp_path / "m.npz")

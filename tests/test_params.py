@@ -68,6 +68,8 @@ def test_a_field_without_a_knob_is_an_authors_mistake():
         ("many", 2.5, "many is 2.5"),
         ("many", math.nan, "many is nan"),
         ("many", False, "many is False"),
+        ("many", 10**400, "many is 10"),
+        ("many", math.inf, "many is inf"),
         ("deep", 1, "deep is 1, but must be True or False"),
         ("way", "left", "way is 'left', but must be one of 'up', 'down'; take 'up'"),
         ("way", ["up"], r"way is \['up'\]"),

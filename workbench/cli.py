@@ -23,7 +23,6 @@ BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 cli = typer.Typer(
     name="workbench",
     help="Hide parts of pictures and look at what a model makes of the rest.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -40,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status; every failure is one sentence on stderr."""
+    arguments = arguments or ["--help"]
     command = typer.main.get_command(cli)
     try:
         status = command.main(arguments, prog_name="python -m workbench", standalone_mode=False)

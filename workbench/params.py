@@ -110,7 +110,7 @@ def _clean(label: str, spec: KnobSpec, accepted: tuple[type, ...], value: Any) -
     if spec.kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
         good = _finite(value)
     elif spec.kind == "int" and isinstance(value, int | float) and not isinstance(value, bool):
-        good = int(value) if math.isfinite(value) and value == int(value) else None
+        good = int(value) if isinstance(value, int) or value.is_integer() else None
     elif spec.kind == "bool" and isinstance(value, bool):
         good = value
     elif spec.kind == "choice" and spec.choices is not None and value in spec.choices:
@@ -146,7 +146,7 @@ def _wanted(spec: KnobSpec) -> str:
     if spec.kind == "recipe":
         return "must be a recipe such as random(ratio=0.75)"
     if spec.minimum is not None and spec.maximum is not None:
-        kind += f" from {spec.minimum:g} to {spec.maximum:g}"
+        kind += f" from {spec.minimum:.10g} to {spec.maximum:.10g}"
     elif spec.minimum is not None:
-        kind += f" of at least {spec.minimum:g}"
+        kind += f" of at least {spec.minimum:.10g}"
     return f"must be {kind}; take for example {spec.name}={spec.default!r}"

@@ -178,7 +178,8 @@ class Registry(Generic[M]):
                 f"nested brackets; at most {TEXT_LIMIT} and {DEPTH_LIMIT} are read; shorten it."
             )
         try:
-            tree = ast.parse(recipe.strip(), mode="eval").body
+            recipe = recipe.strip()
+            tree = ast.parse(recipe, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise BadInput(f"{shown(recipe)} is no recipe; {self._example()}.") from None
         return self._build(tree, recipe)
@@ -192,7 +193,7 @@ class Registry(Generic[M]):
         known = [knob.name for knob in knobs(member)]
         if node.args:
             raise BadInput(
-                f"{member.name}: {shown(ast.unparse(node.args[0]))} stands without a name; "
+                f"{member.name}: {_cut_out(recipe, node.args[0])} stands without a name; "
                 f"write knob=value with one of: {', '.join(known) or 'no knobs'}."
             )
         values: dict[str, Any] = {}
@@ -218,7 +219,7 @@ class Registry(Generic[M]):
                 number = cast(float, inner.value)
                 return -number if isinstance(node.op, ast.USub) else number
         raise BadInput(
-            f"The recipe {shown(recipe)} holds {shown(ast.unparse(node))}, which is neither a "
+            f"The recipe {shown(recipe)} holds {_cut_out(recipe, node)}, which is neither a "
             f"number, text, True, False, None nor a recipe; {self._example()}."
         )
 
@@ -243,6 +244,11 @@ def _plain(knob: dict[str, Any]) -> dict[str, Any]:
     if knob["kind"] == "recipe" and knob["default"] is not None:
         return {**knob, "default": str(knob["default"])}
     return knob
+
+
+def _cut_out(recipe: str, node: ast.expr) -> str:
+    """The part of a recipe that a node stands for; `ast.unparse` would recurse into it."""
+    return shown(ast.get_source_segment(recipe, node))
 
 
 def _depth(text: str) -> int:

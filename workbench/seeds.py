@@ -28,7 +28,7 @@ def whole(name: str, value: object, low: int, high: int) -> int:
     if number is None or isinstance(value, bool) or not low <= number <= high:
         raise BadInput(
             f"{name} is {shown(value)}, but must be a whole number from {low} to {high}; "
-            f"take for example {name}={low}."
+            f"take for example {name.rpartition(' ')[2]}={low}."
         )
     return number
 

@@ -1,5 +1,6 @@
 """What the commands print: sentences for people, one JSON document for programs."""
 
+import contextlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,5 +73,7 @@ def write_bytes(path: Path, content: bytes) -> Path:
         temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise BadInput(f"{path} cannot be written ({error.strerror}); choose another.") from None
     return path

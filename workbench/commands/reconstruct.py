@@ -41,16 +41,9 @@ def reconstruct(
     """
     from workbench.scenes import SceneSpec
 
-    spec = SceneSpec.from_query(
-        {
-            "mask": mask,
-            "fill": fill,
-            "model": model,
-            "seed": str(seed),
-            "fit": fit,
-            "precision": precision,
-            "device": device,
-        }
+    # unlike a link, a command may name a checkpoint by its path
+    spec = SceneSpec().replace(
+        mask=mask, fill=fill, model=model, seed=seed, fit=fit, precision=precision, device=device
     )
     if mask_file is not None:
         spec = with_mask_file(spec, mask_file)
@@ -144,7 +137,7 @@ def chosen(spec: "SceneSpec", given: str) -> "tuple[SceneSpec, Any, list[str]]":
     from workbench.scenes import photos as named
 
     path = Path(given)
-    if path.exists():
+    if _exists(path):
         opened = open_image(path)
         return spec.replace(photo=path.name[-200:]), opened.pixels, opened.notes
     try:
@@ -156,6 +149,13 @@ def chosen(spec: "SceneSpec", given: str) -> "tuple[SceneSpec, Any, list[str]]":
             f"or one of: {known}, drawn-0, drawn-1, ..."
         ) from None
     return spec.replace(photo=given), None, []
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long for a file, or a folder closed to this user
+        return False
 
 
 def with_mask_file(spec: "SceneSpec", path: Path) -> "SceneSpec":
@@ -170,15 +170,15 @@ def with_mask_file(spec: "SceneSpec", path: Path) -> "SceneSpec":
 
 
 def unique_names(given: list[str]) -> list[str]:
-    """One folder name a photo: its stem, numbered where two are alike."""
-    names: list[str] = []
+    """One folder name a photo: its stem, numbered where two are alike or it is the report's."""
+    names = ["report.json"]
     for text in given:
         stem = Path(text).stem or "photo"
         name, number = stem, 2
         while name in names:
             name, number = f"{stem}-{number}", number + 1
         names.append(name)
-    return names
+    return names[1:]
 
 
 def _png(picture: Any) -> bytes:

@@ -165,13 +165,13 @@ def _resample(
 
 def _read(path: Path, name: str) -> bytes:
     name = name or path.name
-    if not path.is_file():  # also keeps devices and pipes from being read for ever
-        raise BadInput(f"{path} is not a file; name a PNG, JPEG or WebP file")
     try:
+        if not path.is_file():  # also keeps devices and pipes from being read for ever
+            raise BadInput(f"{path} is not a file; name a PNG, JPEG or WebP file")
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1) if path.stat().st_size <= MAX_BYTES else None
     except OSError as error:
-        raise BadInput(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+        raise BadInput(f"{path} cannot be read ({error.strerror}); check the file") from None
     if raw is None or len(raw) > MAX_BYTES:
         raise BadInput(_too_heavy(name))
     return raw

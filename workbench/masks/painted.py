@@ -15,7 +15,7 @@ from workbench.params import Knob
 from workbench.seeds import Noise
 
 LOCK_STREAM = 0x10C4
-_PIECE = re.compile(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?")
+_PIECE = re.compile(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)

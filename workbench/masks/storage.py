@@ -1,5 +1,6 @@
 """Masks in files: npz, png, json and COCO RLE, written whole and read with suspicion."""
 
+import contextlib
 import json
 import zipfile
 from itertools import pairwise
@@ -113,10 +114,12 @@ def write(path: Path, hidden: Bools, grid: Grid, targets: Bools | None, pixels: 
         partial.replace(path)
     except OSError as error:
         raise BadInput(
-            f"{path.name!r} cannot be written ({error.strerror}); choose a folder."
+            f"{shown(path.name)} cannot be written to {shown(str(path.parent))} "
+            f"({error.strerror}); choose a folder that is there and a short name."
         ) from None
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
     return path
 
 
@@ -154,9 +157,12 @@ def read(path: Path, grid: Grid | None, threshold: float) -> Stored:
     ending = _ending(path)
     if not 0 < threshold <= 1:
         raise BadInput(f"threshold is {threshold!r}, but must be above 0 and at most 1; take 0.5.")
-    if not path.is_file():
-        raise BadInput(f"There is no file {path.name!r}; check the path.")
-    size = path.stat().st_size
+    try:
+        size = path.stat().st_size if path.is_file() else None
+    except OSError:  # a name that no file can have, or a folder closed to this user
+        size = None
+    if size is None:
+        raise BadInput(f"There is no file {shown(path.name)}; check the path.")
     if size > BYTE_LIMIT:
         raise BadInput(f"{path.name!r} has {size} bytes, at most {BYTE_LIMIT} are read; split it.")
     readers = {".npz": _read_npz, ".png": _read_png}

@@ -1,5 +1,6 @@
 """Load a model by name or path, whatever wrote it."""
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -154,8 +155,9 @@ def locate(name_or_path: str | Path) -> Path:
         )
     if isinstance(name_or_path, Path) or re.search(r"[/\\]", text) or text.endswith(SUFFIXES):
         path = Path(name_or_path)
-        if path.is_file() or path.is_dir():
-            return path
+        with contextlib.suppress(OSError):  # a name too long, or a folder closed to this user
+            if path.is_file() or path.is_dir():
+                return path
         raise BadInput(
             f"there is no file or folder {shown(text, 200)}; check the path, or fetch a model from "
             "a hub first: nothing is downloaded here."

@@ -6,6 +6,7 @@ import pickle
 import re
 import struct
 import threading
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,7 +68,9 @@ def _read_safetensors(path: Path, size: int) -> dict[str, Tensor]:
 
     with path.open("rb") as file:
         start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
+        if len(start) < 8:
+            raise BadInput(f"{path} is truncated: it has {size} bytes in all; fetch it again.")
+        length = struct.unpack("<Q", start)[0]
         if length <= min(HEADER_LIMIT, size - 8):
             _check_extent(path, file.read(length), size - 8 - length)
         elif length <= HEADER_LIMIT:
@@ -109,7 +112,11 @@ def _read_pickle(path: Path) -> object:
             "torch.save or as safetensors."
         )
     try:
-        with _lock, torch.serialization.safe_globals([argparse.Namespace]):
+        with (
+            _lock,
+            warnings.catch_warnings(action="ignore"),  # it doubts old pickle protocols aloud
+            torch.serialization.safe_globals([argparse.Namespace]),
+        ):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))

@@ -14,7 +14,7 @@ from workbench.models.catalog import list_models
 Fit = Literal["crop", "letterbox", "resize"]
 Precision = Literal["auto", "fp32", "bf16"]
 Device = Literal["auto", "cpu", "cuda"]
-NAME_LIMIT = 200
+LIMITS = {"photo": 200, "model": 4096}  # characters; a model may be a path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class SceneSpec:
     """A photo, what is hidden of it, and the model that fills it in.
 
     `photo` is a bundled name, the id of an upload or `drawn-<seed>`; `mask` and `fill` are recipes,
-    kept in canonical form; `seed` (0 to 2**63 - 1) decides every random choice.
+    kept in canonical form; `seed` (0 to 2**62) decides every random choice.
 
     Raises:
         BadInput: a field that is not one of its choices, or a recipe that does not parse.
@@ -45,13 +45,13 @@ class SceneSpec:
                 raise BadInput(
                     f"{name} is {shown(value)}, but must be one of {', '.join(choices)}."
                 )
-        for name in ("photo", "model"):
+        for name, limit in LIMITS.items():
             value = getattr(self, name)
-            if not isinstance(value, str) or not 0 < len(value) <= NAME_LIMIT:
+            if not isinstance(value, str) or not 0 < len(value) <= limit:
                 raise BadInput(f"{name} is {shown(value)}, but must be a name; choose one listed.")
-        if type(self.seed) is not int or not 0 <= self.seed < 2**63:
+        if type(self.seed) is not int or not 0 <= self.seed <= 2**62:
             raise BadInput(
-                f"seed is {shown(self.seed)}, but must be a whole number from 0; take 0."
+                f"seed is {shown(self.seed)}, but must be a whole number from 0 to 2**62; take 0."
             )
         object.__setattr__(self, "mask", str(MASKS.parse(self.mask)))
         object.__setattr__(self, "fill", str(FILLS.parse(self.fill)))
