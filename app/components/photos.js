@@ -46,9 +46,12 @@ export default mounter((root, view) => {
   const over = (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault();
   const drop = (event) => {
     const field = [...document.querySelectorAll('[data-testid="stFileUploader"] input[type="file"]')].at(-1);
-    if (!event.dataTransfer?.files.length || event.defaultPrevented || !field) return;
+    const own = event.composedPath().some((node) => node.dataset?.testid === "stFileUploaderDropzone");
+    if (!event.dataTransfer?.files.length || own || !field) return;
     event.preventDefault();
-    field.files = event.dataTransfer.files;
+    const kept = new DataTransfer(); // the event's own list is emptied once the event is over
+    for (const file of event.dataTransfer.files) kept.items.add(file);
+    field.files = kept.files;
     field.dispatchEvent(new Event("change", { bubbles: true }));
   };
   document.addEventListener("dragover", over);
