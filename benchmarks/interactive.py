@@ -108,9 +108,8 @@ def our_path(precision: str) -> Callable[[int], bytes]:
 
 def main() -> None:
     """Time all paths in turn and print medians, p95 and ratios."""
-    from workbench.data.samples import photo
-
     from workbench.data.images import fit
+    from workbench.data.samples import photo
     from workbench.models.precision import bf16_gain
 
     picture = fit(photo("astronaut"), 144, 144, "crop")
