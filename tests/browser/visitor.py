@@ -1,0 +1,94 @@
+"""What a visitor of the dashboard does and sees, for tests in a real browser."""
+
+import io
+import json
+import re
+import urllib.request
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+LAPTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 380, "height": 800}
+SLOW = 60_000  # milliseconds; a shared machine may have to load the model first
+
+
+def watch(page: Page, url: str, complaints: list[str]) -> None:
+    """Collect console errors, failed requests, and requests that would leave this machine."""
+    local = (url, url.replace("http", "ws"), "data:", "blob:")
+
+    def console(message: Any) -> None:
+        if message.type == "error":
+            complaints.append(f"console: {message.text}")
+
+    page.on("console", console)
+    page.on("pageerror", lambda error: complaints.append(f"page: {error}"))
+    page.on(
+        "request",
+        lambda request: request.url.startswith(local) or complaints.append(f"left: {request.url}"),
+    )
+
+
+def drawn(page: Page, mark: str = "SceneSpec") -> str:
+    """Wait until a picture of a scene that holds `mark` is drawn; returns the scene's mark."""
+    results = page.locator(".wb[data-drawn]")
+    expect(results).to_have_attribute("data-mark", re.compile(re.escape(mark)), timeout=SLOW)
+    return str(results.get_attribute("data-mark"))
+
+
+def numbers(page: Page) -> dict[str, str]:
+    names = ("mse", "psnr", "ssim", "counts")
+    return {name: page.locator(f"[data-number={name}]").inner_text() for name in names}
+
+
+def pictures(page: Page) -> dict[str, str | None]:
+    names = ("original", "masked", "reconstruction", "composite")
+    return {name: page.locator(f'.tiles img[alt="{name}"]').get_attribute("src") for name in names}
+
+
+def knob(page: Page, name: str, kind: str = "range") -> Locator:
+    return page.locator(f'[data-knob={name}] input[type="{kind}"]')
+
+
+def paint(page: Page, *points: tuple[float, float]) -> None:
+    """Draw one stroke through points given as shares of the picture."""
+    canvas = page.locator(".pp-mask")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=12)
+    page.mouse.up()
+
+
+def png(seed: int = 0, side: int = 200) -> bytes:
+    """A colourful photo-like PNG that nobody else has."""
+    rows, cols = np.mgrid[0:side, 0:side] / side
+    waves = np.random.default_rng(seed).uniform(2, 9, (3, 2))
+    planes = [np.sin(a * rows * 3 + b * cols * 2) for a, b in waves]
+    pixels = ((np.stack(planes, -1) + 1) * 127).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def upload(page: Page, content: bytes, name: str = "photo.png") -> None:
+    field = page.locator('[data-testid="stFileUploaderDropzoneInput"]')
+    expect(field).to_have_count(1)
+    field.set_input_files({"name": name, "mimeType": "image/png", "buffer": content})
+
+
+def health(page: Page) -> dict[str, Any]:
+    address = re.match(r"http://[^/]+", page.url)
+    assert address is not None
+    with urllib.request.urlopen(f"{address[0]}/api/health") as answer:
+        return json.load(answer)
+
+
+def clipboard(page: Page) -> str:
+    return str(page.evaluate("navigator.clipboard.readText()"))
