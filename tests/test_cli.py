@@ -3,7 +3,6 @@
 import errno
 import io
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +15,6 @@ from PIL import Image
 
 from workbench import cli
 from workbench.masks import MASKS, Grid
-from workbench.models import list_models
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -254,18 +252,6 @@ def test_no_photo_takes_the_reports_name(run: Run, tmp_path: Path) -> None:
     assert status == 0, err
     assert len(json.loads((out / "report.json").read_text())["photos"]) == 2
     assert (out / "report.json-2" / "report.json").is_file()
-
-
-def test_a_model_may_be_a_path(run: Run, tmp_path: Path) -> None:
-    info = list_models()[0]
-    for path in (info.path, info.path.with_suffix(".json")):
-        shutil.copy(path, tmp_path)
-    given = tmp_path / info.path.name
-    status, told, err = run(
-        "reconstruct", "coffee", "--model", given, "--out", tmp_path / "out", "--json"
-    )
-    assert status == 0, err
-    assert json.loads(told)["model_hash"] == info.sha256
 
 
 def test_a_mask_from_a_file_is_the_mask_used(run: Run, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`models`, `train` and `evaluate` from the command line."""
 
 import json
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from workbench import cli
 from workbench.commands import models as commands
 from workbench.masks import MASKS, Grid
+from workbench.models import list_models
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -121,6 +123,30 @@ def test_a_photo_that_cannot_be_used_is_named_and_left_out(run: Run, photos: Pat
     status, told, err = run("evaluate", "default", "--data", photos, "--masks", 1, "--json")
     assert status == 0
     assert err.startswith("Left out: notes.png") and len(json.loads(told)["photos"]) == 3
+
+
+def test_a_photo_that_is_cut_off_costs_no_other_photo(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    whole = (photos / "photo0.png").read_bytes()
+    (photos / "photo1.png").write_bytes(whole[: len(whole) // 2])
+    status, told, err = run("evaluate", "default", "--data", photos, "--masks", 1, "--json")
+    assert status == 0 and len(json.loads(told)["photos"]) == 2
+    assert err.startswith("Left out: photo1.png is a PNG file that is damaged or cut off")
+    status, _, err = train(run, photos, tmp_path / "run", "--steps", 1)
+    assert status == 0 and "Left out: photo1.png" in err
+
+
+def test_a_model_may_be_a_path(run: Run, tmp_path: Path) -> None:
+    info = list_models()[0]
+    for path in (info.path, info.path.with_suffix(".json")):
+        shutil.copy(path, tmp_path)
+    given = tmp_path / info.path.name
+    status, told, err = run(
+        "reconstruct", "coffee", "--model", given, "--out", tmp_path / "out", "--json"
+    )
+    assert status == 0, err
+    assert json.loads(told)["model_hash"] == info.sha256
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 import csv
 import json
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -72,6 +74,41 @@ def test_another_set_up_in_the_same_folder_is_refused(photos: Path, tmp_path: Pa
         pretrain(replace(SMOKE, seed=1), [photos], tmp_path / "run", device="cpu")
 
 
+def test_a_run_beyond_the_steps_asked_for_is_refused(photos: Path, tmp_path: Path) -> None:
+    pretrain(replace(SMOKE, steps=2), [photos], tmp_path / "run", device="cpu")
+    before = (tmp_path / "run/preset.json").read_text()
+    with pytest.raises(BadInput, match="has made 2 steps, more than the 1 asked for"):
+        pretrain(replace(SMOKE, steps=1), [photos], tmp_path / "run", device="cpu")
+    assert (tmp_path / "run/preset.json").read_text() == before
+
+
+@pytest.mark.parametrize("name", ["state.pt", "preset.json"])
+def test_a_damaged_run_is_refused(photos: Path, tmp_path: Path, name: str) -> None:
+    pretrain(replace(SMOKE, steps=1), [photos], tmp_path / "run", device="cpu")
+    whole = (tmp_path / "run" / name).read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"{", b"[]"):
+        (tmp_path / "run" / name).write_bytes(damaged)
+        with pytest.raises(BadInput, match=f"{name} (is|holds)"):
+            pretrain(replace(SMOKE, steps=2), [photos], tmp_path / "run", device="cpu")
+
+
+def test_a_full_disk_keeps_the_last_state(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretrain(replace(SMOKE, steps=1), [photos], tmp_path / "run", device="cpu")
+    before = (tmp_path / "run/state.pt").read_bytes()
+
+    def full(state: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file data/1")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(BadInput, match=r"takes no state after step 2 .*make room and resume"):
+        pretrain(replace(SMOKE, steps=2), [photos], tmp_path / "run", device="cpu")
+    assert (tmp_path / "run/state.pt").read_bytes() == before
+    assert not list((tmp_path / "run").glob("*.tmp"))
+
+
 def test_schedule_rises_holds_and_falls_to_zero() -> None:
     p = replace(PRESETS["default"], steps=1000, warmup=100, cooldown=0.25)
     assert learning_rate_scale(0, p) == pytest.approx(0.01)
@@ -120,3 +157,48 @@ def test_a_folder_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
         load_pool([tmp_path / "empty"])
     with pytest.raises(BadInput, match="known presets: default, smoke"):
         preset("big")
+
+
+def test_photos_that_cannot_be_opened_are_left_out_and_named(photos: Path) -> None:
+    whole = (photos / "0.png").read_bytes()
+    (photos / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (photos / "text.jpg").write_text("no picture")
+    (photos / "folder.png").mkdir()
+    Image.new("RGB", (60, 4)).save(photos / "low.png")
+    said: list[str] = []
+    pool = load_pool([photos], left_out=said.append)
+    assert [record.file for record in pool.records] == [f"photos/{i}.png" for i in range(3)]
+    names = ("cut.png", "folder.png", "low.png", "text.jpg")
+    assert len(said) == 4 and all(n in s for n, s in zip(names, said, strict=True))
+    for i in range(3):
+        (photos / f"{i}.png").unlink()
+    with pytest.raises(BadInput, match=r"no photo of .* can be opened"):
+        load_pool([photos])
+
+
+def test_photos_of_every_shape_give_crops(tmp_path: Path) -> None:
+    Image.new("RGB", (3000, 8), "teal").save(tmp_path / "thin.png")
+    assert load_pool([tmp_path]).crops(8, 48, 0, 0).shape == (8, 48, 48, 3)
+
+
+def test_photos_lie_as_their_exif_says(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (64, 32)).save(tmp_path / "turned.jpg", exif=exif)
+    assert load_pool([tmp_path]).pictures[0].shape == (64, 32, 3)
+
+
+def test_photos_that_fill_the_memory_are_refused(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Namespace(available=2 * 96 * 80 * 3)  # 80 % of it holds one photo, not two
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: room)
+    with pytest.raises(BadInput, match="after 2 photos"):
+        load_pool([photos])
+
+
+@pytest.mark.parametrize("table", [b"nonsense\nx\n", b"\xff\xfe\x00", b"file\n" + b"x" * 200_000])
+def test_a_table_of_licences_that_is_none_is_named(photos: Path, table: bytes) -> None:
+    (photos / "index.csv").write_bytes(table)
+    with pytest.raises(BadInput, match=r"index\.csv is no table"):
+        load_pool([photos])

@@ -89,7 +89,15 @@ def train(
     place = str(choose_device(device))
     last: list[Progress] = []
     with stop_signal() as should_stop:
-        pretrain(setup, data, out, device=place, report=_teller(last), should_stop=should_stop)
+        pretrain(
+            setup,
+            data,
+            out,
+            device=place,
+            report=_teller(last),
+            should_stop=should_stop,
+            left_out=tell_left_out,
+        )
     done = last[-1].step if last else setup.steps
     record: dict[str, Any] = {"preset": preset, "step": done, "steps": setup.steps, "out": str(out)}
     if done < setup.steps:
@@ -196,8 +204,28 @@ def _pictures(data: Path | None) -> "Sequence[tuple[str, NDArray[np.uint8]]]":
         return [(info.name, photo(info.name)) for info in held_out()]
     found = folder(data)
     for _, reason in found.skipped:
-        typer.echo(f"Left out: {reason}.", err=True)
-    return Photos(found.files)
+        tell_left_out(reason)
+    whole = [path for path in found.files if _opens(path)]
+    if not whole:
+        raise BadInput(f"no photo of {data} can be opened; name a folder of whole photos")
+    return Photos(whole)
+
+
+def _opens(path: Path) -> bool:
+    """Whether a photo can be decoded: better known before than after an hour of measuring."""
+    from workbench.data import open_image
+
+    try:
+        open_image(path)
+    except BadInput as error:
+        tell_left_out(str(error))
+        return False
+    return True
+
+
+def tell_left_out(reason: str) -> None:
+    """Say on stderr that a photo is not used, and why."""
+    typer.echo(f"Left out: {reason}.", err=True)
 
 
 def as_lines(found: "ReconstructionTable") -> list[str]:

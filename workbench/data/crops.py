@@ -2,17 +2,18 @@
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from workbench.data.folders import SUFFIXES
+from workbench.data.images import open_image
 from workbench.errors import BadInput
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+MEMORY_SHARE = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class PhotoPool:
         for i in range(count):
             picture = self.pictures[int(rng.integers(len(self.pictures)))]
             h, w, _ = picture.shape
-            side = max(8, round(min(h, w) * float(np.sqrt(rng.uniform(smallest, 1.0)))))
+            side = max(1, round(min(h, w) * float(np.sqrt(rng.uniform(smallest, 1.0)))))
             y, x = int(rng.integers(h - side + 1)), int(rng.integers(w - side + 1))
             mirror, grey = rng.random() < 0.5, rng.random() < 0.1
             crop = picture[y : y + side, x : x + side]
@@ -69,7 +70,12 @@ class PhotoPool:
         return out
 
 
-def load_pool(folders: Sequence[Path | str], *, longest: int = 1024) -> PhotoPool:
+def load_pool(
+    folders: Sequence[Path | str],
+    *,
+    longest: int = 1024,
+    left_out: Callable[[str], None] | None = None,
+) -> PhotoPool:
     """Decode every photo of some folders (recursively) into memory.
 
     A folder may hold an `index.csv` with the columns `file`, `licence` and `source` (or
@@ -78,40 +84,63 @@ def load_pool(folders: Sequence[Path | str], *, longest: int = 1024) -> PhotoPoo
     Args:
         folders: folders of PNG, JPEG or WebP files.
         longest: photos are shrunk to this longest side before they are kept.
+        left_out: called with a sentence for each photo that cannot be opened.
 
     Raises:
-        BadInput: if a folder is missing or holds no photo.
+        BadInput: a folder is missing or holds no photo that can be used, or all of them need more
+            than four fifths of the free memory.
     """
+    import psutil
+
+    free = room = int(MEMORY_SHARE * psutil.virtual_memory().available)
     pictures: list[NDArray[np.uint8]] = []
     records: list[PhotoRecord] = []
     for folder in map(Path, folders):
-        if not folder.is_dir():
-            raise BadInput(f"{folder} is not a folder; name a folder of PNG, JPEG or WebP photos")
-        stated = _index(folder)
-        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-        if not files:
-            raise BadInput(f"{folder} holds no PNG, JPEG or WebP file; name a folder of photos")
-        for path in files:
-            raw = path.read_bytes()
-            with Image.open(path, formats=["PNG", "JPEG", "WEBP"]) as picture:
-                picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-                pictures.append(np.asarray(picture.convert("RGB")))
+        stated, before = _index(folder), len(records)
+        for path in _files(folder):
             name = path.relative_to(folder).as_posix()
-            row = stated.get(name, {})
-            records.append(
-                PhotoRecord(
-                    file=f"{folder.name}/{name}",
-                    sha256=hashlib.sha256(raw).hexdigest(),
-                    licence=row.get("licence") or "not stated",
-                    source=row.get("source") or row.get("source_repo") or "not stated",
+            try:
+                pixels = open_image(path, name=name, longest=longest).pixels
+            except BadInput as error:
+                if left_out is not None:
+                    left_out(str(error))
+                continue
+            room -= pixels.nbytes
+            if room < 0:
+                raise BadInput(
+                    f"{folder} fills the {free / 2**30:.1f} GB of memory that are free after "
+                    f"{len(pictures) + 1} photos, all of which must fit; name a smaller folder"
                 )
-            )
+            pictures.append(pixels)
+            records.append(_record(folder, name, stated.get(name, {})))
+        if len(records) == before:
+            raise BadInput(f"no photo of {folder} can be opened; name a folder of whole photos")
     return PhotoPool(pictures, records)
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not a folder; name a folder of PNG, JPEG or WebP photos")
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not files:
+        raise BadInput(f"{folder} holds no PNG, JPEG or WebP file; name a folder of photos")
+    return files
+
+
+def _record(folder: Path, name: str, stated: dict[str, str]) -> PhotoRecord:
+    with (folder / name).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return PhotoRecord(
+        file=f"{folder.name}/{name}",
+        sha256=digest,
+        licence=stated.get("licence") or "not stated",
+        source=stated.get("source") or stated.get("source_repo") or "not stated",
+    )
 
 
 def write_manifest(records: Sequence[PhotoRecord], path: Path) -> None:
     """Write one CSV line a photo: file, sha256, licence, source."""
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["file", "sha256", "licence", "source"])
         writer.writerows([r.file, r.sha256, r.licence, r.source] for r in records)
@@ -121,5 +150,11 @@ def _index(folder: Path) -> dict[str, dict[str, str]]:
     path = folder / "index.csv"
     if not path.is_file():
         return {}
-    with path.open(newline="") as file:
-        return {row["file"]: row for row in csv.DictReader(file)}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return {row["file"]: row for row in csv.DictReader(file)}
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError):
+        raise BadInput(
+            f"{path} is no table in UTF-8 with the columns file, licence and source; mend it or "
+            "take it away"
+        ) from None

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import shutil
 from collections import Counter
@@ -64,7 +65,7 @@ def add_to_card(weights: Path, more: dict[str, Any]) -> dict[str, Any]:
 
 def _data(manifest: Path) -> dict[str, Any]:
     raw = manifest.read_bytes()
-    rows = list(csv.DictReader(raw.decode().splitlines()))
+    rows = list(csv.DictReader(io.StringIO(raw.decode("utf-8"), newline="")))
     folders = Counter(row["file"].partition("/")[0] for row in rows)
     licences = Counter(row["licence"] for row in rows)
     return {

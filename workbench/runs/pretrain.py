@@ -1,5 +1,6 @@
 """Train a masked autoencoder on a folder of photos; stops, resumes and says how long it takes."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from workbench.data.crops import PhotoPool, load_pool, write_manifest
 from workbench.errors import BadInput
 from workbench.masks import MASKS, Grid
+from workbench.models.catalog import read_json
 from workbench.models.mae import DecoderShape, MaskedAutoencoder
 from workbench.models.patches import normalise
 from workbench.models.precision import bf16_pays
@@ -126,6 +128,7 @@ def pretrain(
     device: str = "auto",
     report: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    left_out: Callable[[str], None] | None = None,
 ) -> MaskedAutoencoder:
     """Run or continue a pretraining in the folder `out`.
 
@@ -140,20 +143,28 @@ def pretrain(
         device: "auto", "cpu" or "cuda".
         report: called after every step.
         should_stop: asked after every step.
+        left_out: called with a sentence for each photo that cannot be opened.
 
     Raises:
-        BadInput: if the folder holds a run with another set-up.
+        BadInput: the folder holds a run with another set-up, one that is already beyond
+            `preset.steps`, or a damaged one; see also `load_pool`.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _claim(out, preset)
+    _check_set_up(out, preset)
     place = torch.device(
         ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     )
-    pool = load_pool(data)
-    write_manifest(pool.records, out / "manifest.csv")
+    pool = load_pool(data, left_out=left_out)
     model = build(preset).to(place)
     optimiser = Optimiser(model, preset)
     step = _restore(out, model, optimiser)
+    if step > preset.steps:
+        raise BadInput(
+            f"{out} has made {step} steps, more than the {preset.steps} asked for; ask for more, "
+            "or choose another folder"
+        )
+    (out / "preset.json").write_text(json.dumps(asdict(preset), indent=1) + "\n")
+    write_manifest(pool.records, out / "manifest.csv")
     started, first, mean = time.monotonic(), step, 0.0
     while step < preset.steps:
         loss = batch_loss(model, pool, preset, step, place)
@@ -179,30 +190,43 @@ def pretrain(
     return model.eval()
 
 
-def _claim(out: Path, preset: Preset) -> None:
+def _check_set_up(out: Path, preset: Preset) -> None:
     path = out / "preset.json"
-    mine = json.loads(json.dumps(asdict(preset)))
-    if path.is_file():
-        old = json.loads(path.read_text())
-        differing = [k for k in mine if k != "steps" and old.get(k) != mine[k]]
-        if differing:
-            said = ", ".join(f"{k}={old.get(k)!r} not {mine[k]!r}" for k in differing)
-            raise BadInput(f"{out} holds a run with another set-up ({said}); choose another folder")
-    path.write_text(json.dumps(mine, indent=1) + "\n")
+    if not path.is_file():
+        return
+    old, mine = read_json(path), json.loads(json.dumps(asdict(preset)))
+    differing = [k for k in mine if k != "steps" and old.get(k) != mine[k]]
+    if differing:
+        said = ", ".join(f"{k}={old.get(k)!r} not {mine[k]!r}" for k in differing)
+        raise BadInput(f"{out} holds a run with another set-up ({said}); choose another folder")
 
 
 def _save(out: Path, model: nn.Module, optimiser: Optimiser, step: int) -> None:
     temporary = out / "state.pt.tmp"
     state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
-    torch.save(state, temporary)
-    temporary.replace(out / "state.pt")
+    try:
+        torch.save(state, temporary)
+        temporary.replace(out / "state.pt")
+    except (OSError, RuntimeError) as error:  # torch's writer raises the latter on a full disk
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise BadInput(
+            f"{out} takes no state after step {step} ({str(error).splitlines()[0][:80]}); the last "
+            "one written stays: make room and resume"
+        ) from None
 
 
 def _restore(out: Path, model: nn.Module, optimiser: Optimiser) -> int:
     path = out / "state.pt"
     if not path.is_file():
         return 0
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_state_dict(state["model"])
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"])
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        return int(state["step"])
+    except Exception:  # a broken file may raise anything from the reader's depth
+        raise BadInput(
+            f"{path} is damaged or of another program, wanted the state of this run; choose "
+            "another folder"
+        ) from None
