@@ -75,13 +75,7 @@ def train(
         if steps < 1:
             raise BadInput(f"--steps is {steps}, but must be 1 or more.")
         setup = dataclasses.replace(setup, steps=steps)
-    if (out / "state.pt").is_file() and not resume:
-        raise BadInput(
-            f"{out} already holds a run; add --resume to go on, or choose another --out."
-        )
-    if resume and not (out / "state.pt").is_file():
-        raise BadInput(f"{out} holds no run to resume; leave --resume out to start one there.")
-    output_folder(out)
+    _run_folder(out, resume)
     from workbench.models.formats import choose_device
     from workbench.runs.card import publish
     from workbench.runs.pretrain import pretrain
@@ -114,6 +108,19 @@ def train(
         f"try it: python -m workbench evaluate {weights}",
     ]
     say(record, lines, as_json)
+
+
+def _run_folder(out: Path, resume: bool) -> None:
+    """Make the folder of a run; BadInput where a run is that should not be, or none that should."""
+    if not resume:
+        output_folder(out)
+    there = (out / "state.pt").is_file()
+    if there and not resume:
+        raise BadInput(
+            f"{out} already holds a run; add --resume to go on, or choose another --out."
+        )
+    if resume and not there:
+        raise BadInput(f"{out} holds no run to resume; leave --resume out to start one there.")
 
 
 def _teller(last: "list[Progress]") -> "Callable[[Progress], None]":
