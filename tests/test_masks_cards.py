@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -59,6 +60,16 @@ def test_units_are_simmims():
     assert (units == units[:, :, :1, :, :1]).all()
     assert set(mask.counts.tolist()) == {22 * 64}
     assert mask.ratio[0] == pytest.approx(22 / 36)
+
+
+def test_a_unit_longer_than_the_grid_costs_no_more_than_the_grid():
+    tracemalloc.start()
+    try:
+        mask = draw("units(ratio=0.4, unit=4096)", 2_000)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert not mask.hidden.any() and peak < 20 * mask.hidden.size
 
 
 def test_units_round_as_the_house_does_or_up():
@@ -288,6 +299,11 @@ def test_a_small_context_is_drawn_again():
     assert kept.min() >= 60
     enough = least >= 60
     assert (kept == least)[enough].all()
+
+
+def test_an_official_batch_that_fills_the_memory_is_refused():
+    with pytest.raises(BadInput, match="batch is 4096, too much for the memory with 16 blocks"):
+        draw("multi_block(legacy=True, batch=4096, blocks=16)", 1, Grid(64, 64))
 
 
 def test_legacy_shows_the_three_bugs():

@@ -12,8 +12,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from workbench.data import home
 from workbench.errors import BadInput
-from workbench.models import load_encoder, load_reconstructor
+from workbench.models import list_models, load_encoder, load_reconstructor
 
 
 def refused(path, said, **options):
@@ -176,6 +177,30 @@ def test_pickles_of_something_else(tmp_path, content, said):
 )
 def test_names_that_lead_nowhere(name, said):
     refused(name, said)
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    path = tmp_path / "closed.pth"
+    torch.save({"a.weight": torch.zeros(2)}, path)
+
+    def closed(self, *_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", closed)
+    refused(path, r"closed.pth cannot be read \(Permission denied\)")
+
+
+def test_the_bundled_model_needs_no_home(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    for place in (tmp_path / "file" / "below", "~nobody-of-this-name/x"):
+        monkeypatch.setenv("WORKBENCH_HOME", str(place))
+        with pytest.raises(BadInput, match="which cannot be used as a folder"):
+            home()
+        assert "default" in [info.name for info in list_models()]
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may read everything
+    with pytest.raises(BadInput, match="Permission denied"):
+        home()
 
 
 def test_a_file_of_another_kind_and_an_empty_folder(tmp_path):

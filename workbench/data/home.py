@@ -1,5 +1,6 @@
 """Where everything the user makes lives: WORKBENCH_HOME, or the platform's data folder."""
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -17,15 +18,19 @@ def home() -> Path:
     `%LOCALAPPDATA%` on Windows). A folder made here can be read by its owner only.
 
     Raises:
-        BadInput: if the folder cannot be made.
+        BadInput: if the folder cannot be made or read.
     """
     stated = os.environ.get("WORKBENCH_HOME", "")
-    path = Path(stated).expanduser() if stated else _platform_folder() / FOLDER
+    path = Path(stated) if stated else _platform_folder() / FOLDER
     try:
+        path = path.expanduser()
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except (OSError, RuntimeError) as error:  # the latter where there is no such user
+        reason = getattr(error, "strerror", None) or error
         raise BadInput(
-            f"WORKBENCH_HOME is {path}, which cannot be used as a folder ({error.strerror}); "
+            f"WORKBENCH_HOME is {path}, which cannot be used as a folder ({reason}); "
             "set WORKBENCH_HOME to a folder you can write to"
         ) from None
     return path

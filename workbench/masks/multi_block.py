@@ -15,6 +15,7 @@ from workbench.seeds import Noise, hashed
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 TRIES = 20
+BATCH_CELLS = 1 << 27  # of the targets of one official batch, a byte each
 SIZE_STREAM = 1
 
 
@@ -93,6 +94,12 @@ class MultiBlock(Strategy):
 
     def _official(self, grid: Grid, noise: Noise) -> Drawn:
         """Draw whole batches, because the official masks of one image depend on its neighbours."""
+        most = BATCH_CELLS // (self.blocks * grid.size)
+        if self.batch > most:
+            raise BadInput(
+                f"multi_block: batch is {self.batch}, too much for the memory with {self.blocks} "
+                f"blocks on {grid.rows} x {grid.cols}; take at most {most}, or legacy=False."
+            )
         first = noise.first // self.batch
         batches = (noise.first + noise.count - 1) // self.batch + 1 - first
         sizes = Noise(noise.seed, noise.step, first, batches).uniform(2, SIZE_STREAM)

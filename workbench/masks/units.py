@@ -34,11 +34,12 @@ class Units(Strategy):
 
     def draw(self, grid: Grid, noise: Noise, maps: Maps) -> Drawn:
         """Hide units with the lowest noise, then enlarge and cut to the grid."""
-        rows, cols = -(-grid.rows // self.unit), -(-grid.cols // self.unit)
+        unit = min(self.unit, max(grid.rows, grid.cols))  # a longer one would only be cut off
+        rows, cols = -(-grid.rows // unit), -(-grid.cols // unit)
         coarse = replace(grid, rows=rows, cols=cols)
         count = coarse.count(self.ratio)
         if self.legacy:
             count = math.ceil(Fraction(repr(self.ratio)) * coarse.size)
         hidden = hide_lowest(noise.bits(coarse.size), count).reshape(-1, *coarse.shape)
-        wide = np.repeat(hidden, self.unit, axis=-1)[..., : grid.cols]
-        return np.repeat(wide, self.unit, axis=-2)[..., : grid.rows, :]
+        wide = np.repeat(hidden, unit, axis=-1)[..., : grid.cols]
+        return np.repeat(wide, unit, axis=-2)[..., : grid.rows, :]

@@ -1,5 +1,6 @@
 """Which models there are: their cards, read without torch."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -43,7 +44,10 @@ class ModelInfo:
 
 def model_folders() -> list[tuple[Path, bool]]:
     """Where models are looked for, and whether that folder came with the project."""
-    return [(BUNDLED, True), (home() / "models", False)]
+    folders = [(BUNDLED, True)]
+    with contextlib.suppress(BadInput):  # the bundled model needs no place of the user's own
+        folders.append((home() / "models", False))
+    return folders
 
 
 def list_models() -> list[ModelInfo]:

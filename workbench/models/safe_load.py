@@ -44,6 +44,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], Mapping[str, object]]:
         )
     try:
         size = path.stat().st_size
+        if path.is_file():
+            path.open("rb").close()
     except OSError as error:
         raise BadInput(f"{path} cannot be read ({error.strerror}); check the path.") from None
     if not path.is_file() or size == 0:
