@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from workbench import cli
+from workbench.commands.reconstruct import unique_names
 from workbench.masks import MASKS, Grid
 
 Run = Callable[..., tuple[int, str, str]]
@@ -245,13 +246,8 @@ def test_reconstruct_takes_names_and_files_and_keeps_them_apart(run: Run, tmp_pa
     assert told.count(" hidden pixels ") == 3
 
 
-def test_no_photo_takes_the_reports_name(run: Run, tmp_path: Path) -> None:
-    Image.new("RGB", (160, 160), "teal").save(tmp_path / "report.json.png")
-    out = tmp_path / "out"
-    status, _, err = run("reconstruct", tmp_path / "report.json.png", "coffee", "--out", out)
-    assert status == 0, err
-    assert len(json.loads((out / "report.json").read_text())["photos"]) == 2
-    assert (out / "report.json-2" / "report.json").is_file()
+def test_no_photo_takes_the_reports_name() -> None:
+    assert unique_names(["a/report.json.png", "b.png", "c/b.png"]) == ["report.json-2", "b", "b-2"]
 
 
 def test_a_mask_from_a_file_is_the_mask_used(run: Run, tmp_path: Path) -> None:
@@ -333,6 +329,17 @@ def test_a_bad_setting_is_status_2_and_one_sentence(
     status, told, err = run("reconstruct", "astronaut", *options, "--out", tmp_path / "out")
     assert status == 2 and told == ""
     assert wanted in one_sentence(err)
+
+
+def test_of_many_masks_the_first_is_used_and_said_so(run: Run, tmp_path: Path) -> None:
+    saved = tmp_path / "masks.npz"
+    run("draw", "random", "--grid", "12x12", "--count", 3, "--out", saved)
+    command = ("reconstruct", "coffee", "--mask-file", saved, "--out", tmp_path / "out")
+    status, told, err = run(*command)
+    assert status == 0 and "masks.npz holds 3 masks; the first one is used." in told, err
+    status, told, err = run(*command, "--mask", "block")
+    assert status == 2 and told == ""
+    assert "but a photo has one mask; leave one of them out" in one_sentence(err)
 
 
 def test_a_mask_file_for_another_grid_is_refused(run: Run, tmp_path: Path) -> None:

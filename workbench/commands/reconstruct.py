@@ -23,7 +23,9 @@ def reconstruct(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the pictures and report.json.")],
-    mask: Annotated[str, typer.Option(help="Recipe of what is hidden.")] = "random(ratio=0.75)",
+    mask: Annotated[
+        str | None, typer.Option(help="Recipe of what is hidden; random(ratio=0.75) without it.")
+    ] = None,
     mask_file: Annotated[
         Path | None, typer.Option(help="Take the mask from a .npz, .png or .json file instead.")
     ] = None,
@@ -43,10 +45,18 @@ def reconstruct(
 
     # unlike a link, a command may name a checkpoint by its path
     spec = SceneSpec().replace(
-        mask=mask, fill=fill, model=model, seed=seed, fit=fit, precision=precision, device=device
+        fill=fill, model=model, seed=seed, fit=fit, precision=precision, device=device
     )
-    if mask_file is not None:
-        spec = with_mask_file(spec, mask_file)
+    remarks: list[str] = []
+    if mask is not None:
+        if mask_file is not None:
+            raise BadInput(
+                f"--mask is {shown(mask)} and --mask-file {shown(str(mask_file))}, but a photo has "
+                "one mask; leave one of them out."
+            )
+        spec = spec.replace(mask=mask)
+    elif mask_file is not None:
+        spec, remarks = with_mask_file(spec, mask_file)
     for given in photo:  # refuse before the first picture is made, not after the tenth
         chosen(spec, given)
     folder = output_folder(out)
@@ -54,15 +64,15 @@ def reconstruct(
     reports: list[dict[str, Any]] = []
     for given, name in zip(photo, names, strict=True):
         place = folder if len(photo) == 1 else output_folder(folder / name)
-        reports.append(one(spec, given, place))
+        reports.append(one(spec, given, place, remarks))
     if len(reports) > 1:
         write_bytes(folder / "report.json", as_text({"photos": reports}).encode())
     record = reports[0] if len(reports) == 1 else {"photos": reports}
     say(record, [sentence(report) for report in reports] + [f"written to {folder}"], as_json)
 
 
-def one(spec: "SceneSpec", given: str, folder: Path) -> dict[str, Any]:
-    """Reconstruct one photo into a folder and return its report."""
+def one(spec: "SceneSpec", given: str, folder: Path, remarks: list[str]) -> dict[str, Any]:
+    """Reconstruct one photo into a folder and return its report, remarks among its notes."""
     from workbench.plots.error_map import error_map
     from workbench.scenes import compose, export_png
 
@@ -73,7 +83,7 @@ def one(spec: "SceneSpec", given: str, folder: Path) -> dict[str, Any]:
         write_bytes(folder / f"{which}.png", export_png(scene, which))
     picture = error_map(scene.error, scene.hidden, scene.grid.patch)
     write_bytes(folder / "error.png", _png(picture))
-    report = report_of(scene, given, notes)
+    report = report_of(scene, given, [*remarks, *notes])
     write_bytes(folder / "report.json", as_text(report).encode())
     return report
 
@@ -158,15 +168,17 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def with_mask_file(spec: "SceneSpec", path: Path) -> "SceneSpec":
-    """The scene with the first mask of a file, written as a recipe of painted patches."""
+def with_mask_file(spec: "SceneSpec", path: Path) -> "tuple[SceneSpec, list[str]]":
+    """The scene with the first mask of a file, as a recipe of painted patches, and remarks."""
     from workbench.masks import Mask
     from workbench.scenes import grid_of
     from workbench.scenes.paint import patch_ranges
 
     grid = grid_of(spec)
     mask = Mask.load(path, grid=grid)
-    return spec.replace(mask=f'painted(hide="{patch_ranges(mask[0].to_bits())}")')
+    many = f"{path.name} holds {len(mask)} masks; the first one is used."
+    remarks = [many] if len(mask) > 1 else []
+    return spec.replace(mask=f'painted(hide="{patch_ranges(mask[0].to_bits())}")'), remarks
 
 
 def unique_names(given: list[str]) -> list[str]:

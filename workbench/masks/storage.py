@@ -225,9 +225,10 @@ def _read_array(archive: zipfile.ZipFile, name: str, kind: str) -> NDArray[Any]:
         shape, fortran, dtype = reader(file, max_header_size=4096)
         cells = int(np.prod([int(side) for side in shape], dtype=object))
         if dtype.kind != kind or fortran or cells > CELL_LIMIT or dtype.itemsize > 65_536:
+            plain = {"b": "bool", "U": "text"}[kind]
             raise BadInput(
-                f"{name} is {dtype} of shape {shape}, but must be plain {np.dtype(kind).name} of "
-                f"at most {CELL_LIMIT} cells."
+                f"{name} is {dtype} of shape {shape}, but must be plain {plain} of at most "
+                f"{CELL_LIMIT} cells; save masks with Mask.save."
             )
         data = file.read(cells * dtype.itemsize)
     values = np.frombuffer(data, np.uint8 if kind == "b" else dtype)
