@@ -3,6 +3,7 @@
 import csv
 import json
 from argparse import Namespace
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,15 @@ from workbench.runs.presets import PRESETS, preset
 from workbench.runs.pretrain import build, learning_rate_scale, pretrain
 
 SMOKE = replace(PRESETS["smoke"], steps=6, save_every=3)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny models crawl on several threads beside a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ export default mounter((root, view) => {
     if (wanted !== shown) timer = setTimeout(() => view.host.setStateValue("want", wanted), PAUSE);
   };
   window.addEventListener("workbench:drawn", hear);
+  if (window.workbenchDrawn) hear({ detail: window.workbenchDrawn });
   return {
     update(data) {
       if (!data.mark || data.mark === shown) return;

@@ -185,6 +185,7 @@ export default mounter((root, view) => {
       drawn += 1;
       root.dataset.drawn = String(drawn);
       root.dataset.mark = data.mark;
+      window.workbenchDrawn = data.mark; // for a leak meter that mounts later
       window.dispatchEvent(new CustomEvent("workbench:drawn", { detail: data.mark }));
     });
   };
