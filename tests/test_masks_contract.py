@@ -137,6 +137,7 @@ def test_any_grid_and_ratio(name, rows, cols, percent, seed):
 @pytest.mark.parametrize(
     ("kwargs", "sentence"),
     [
+        ({"grid": (14, 14)}, r"grid is \(14, 14\), but must be a Grid; take Grid\(14, 14\)"),
         ({"count": 0}, "count is 0, but must be a whole number from 1"),
         ({"count": 2.5}, "count is 2.5"),
         ({"count": 10**12}, "count is 1000000000000"),
@@ -150,7 +151,7 @@ def test_any_grid_and_ratio(name, rows, cols, percent, seed):
 )
 def test_a_bad_call_is_refused_in_a_sentence(kwargs, sentence):
     with pytest.raises(BadInput, match=sentence):
-        MASKS.parse("random").sample(Grid(14, 14), **kwargs)
+        MASKS.parse("random").sample(**{"grid": Grid(14, 14), **kwargs})
 
 
 def test_a_schedule_changes_the_strategy_and_maps_reach_it():

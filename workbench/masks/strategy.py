@@ -72,6 +72,8 @@ class Strategy(Member):
         Raises:
             BadInput: a number out of range, a grid that the strategy cannot fill, missing maps.
         """
+        if not isinstance(grid, Grid):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise BadInput(f"grid is {shown(grid)}, but must be a Grid; take Grid(14, 14).")
         count = whole("count", count, 1, TOTAL_LIMIT)
         if count * grid.size > TOTAL_LIMIT:
             raise BadInput(
