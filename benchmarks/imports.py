@@ -2,7 +2,8 @@
 
     python benchmarks/imports.py [--rounds 9] [--clock wall|cpu] [--json]
 
-On a busy machine take the processor's time, `--clock cpu`. Wanted: `import workbench` at most 0.10x, the first reconstruction at most 1.25x.
+On a busy machine take the processor's time, `--clock cpu`. Wanted: `import workbench` at most
+0.10x, the first reconstruction at most 1.25x.
 """
 
 import argparse
