@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from app import worker
 from workbench import scenes
 from workbench.scenes import SceneSpec
 
@@ -19,8 +20,12 @@ def _mask(ending: str, kind: str, spec: SceneSpec, with_original: bool) -> Made:
         return path.read_bytes(), kind
 
 
+def _png(which: Picture, spec: SceneSpec, with_original: bool) -> bytes:
+    return scenes.export_png(scenes.compose(spec), which, with_original)
+
+
 def _picture(which: Picture, spec: SceneSpec, with_original: bool) -> Made:
-    return scenes.export_png(scenes.compose(spec), which, with_original), "image/png"
+    return worker.run(_png, which, spec, with_original), "image/png"
 
 
 FILES: dict[str, Callable[[SceneSpec, bool], Made]] = {

@@ -136,20 +136,22 @@ def serve(
         taken = listener.getsockname()[1]
         extra = [name.strip() for name in os.environ.get("WORKBENCH_HOSTS", "").split(",")]
         gate = Gate(host, taken, token, [name for name in extra if name])
-        if port is None and taken != DEFAULT_PORT:
-            print(f"Port {DEFAULT_PORT} is in use, so this is port {taken}.", flush=True)
         shown = "127.0.0.1" if is_loopback(host) or host in {"0.0.0.0", "::"} else host
-        print(f"Mask workbench: http://{shown}:{taken}  (stop with Ctrl+C)", flush=True)
-        if token is not None:
-            print("It asks for the token in WORKBENCH_TOKEN.", flush=True)
-        if on_address is not None:
-            on_address(f"http://{shown}:{taken}")
-        if on_address is not None:
-            on_address(f"http://{shown}:{taken}")
-        asyncio.run(_run(build_app(gate), listener))
+        address = f"http://{shown}:{taken}"
+
+        def announce() -> None:
+            if port is None and taken != DEFAULT_PORT:
+                print(f"Port {DEFAULT_PORT} is in use, so this is port {taken}.", flush=True)
+            if token is not None:
+                print("The page asks for the token in WORKBENCH_TOKEN.", flush=True)
+            print(f"Mask workbench: {address}  (stop with Ctrl+C)", flush=True)
+            if on_address is not None:
+                on_address(address)
+
+        asyncio.run(_run(build_app(gate), listener, announce))
 
 
-async def _run(application: Any, listener: socket.socket) -> None:
+async def _run(application: Any, listener: socket.socket, announce: Callable[[], None]) -> None:
     import uvicorn
 
     config = uvicorn.Config(
@@ -160,7 +162,13 @@ async def _run(application: Any, listener: socket.socket) -> None:
         timeout_graceful_shutdown=1,
         ws_max_size=8 * 2**20,
     )
-    await uvicorn.Server(config).serve(sockets=[listener])
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not (server.started or serving.done()):
+        await asyncio.sleep(0.02)
+    if server.started:
+        announce()
+    await serving
 
 
 if __name__ == "__main__":

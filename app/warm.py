@@ -5,6 +5,8 @@ import logging
 import threading
 from typing import Literal
 
+from app import worker
+
 State = Literal["waiting", "loading", "ready", "failed"]
 LONELY_SECONDS = 10.0
 log = logging.getLogger("workbench.app")
@@ -45,7 +47,7 @@ class Warmer:
         try:
             from workbench import scenes
 
-            scenes.warm()
+            worker.run(scenes.warm)
         except Exception:
             log.exception("The default model could not be loaded ahead of time.")
             self.state = "failed"

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import state
+from app import state, worker
 from app.components.scripts import component
 from app.warm import warmer
 from workbench import scenes
@@ -22,13 +22,17 @@ def draw() -> None:
         component("results")(key="results", data={**data, "loading": LOADING}, on_ask_change=_ask)
         return
     try:
-        made = scenes.compose(state.spec())
-        data["scene"] = st.session_state["scene"] = payload(made)
+        data["scene"] = st.session_state["scene"] = worker.run(composed, state.spec())
     except BadInput as error:
         data["problem"] = _sentence(str(error))
     except Exception as error:
         data["problem"] = state.unexpected(error)
     component("results")(key="results", data=data, on_ask_change=_ask)
+
+
+def composed(spec: SceneSpec) -> dict[str, Any]:
+    """Make a scene, as the browser needs it."""
+    return payload(scenes.compose(spec))
 
 
 def payload(made: Scene) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from app import state
+from app import state, worker
 from app.components import compute, knobs, painter, photos, results
 from app.components.scripts import component
 from workbench import __version__, scenes
@@ -48,7 +48,7 @@ def controls(patches: int) -> None:
 def preview() -> Any:
     """The painter at once; a photo or mask that cannot be shown says why."""
     try:
-        seen = scenes.preview(state.spec())
+        seen = worker.run(scenes.preview, state.spec())
     except BadInput as error:
         st.warning(str(error), icon=":material/visibility_off:")
         return None
@@ -88,7 +88,7 @@ def measured(spec: scenes.SceneSpec) -> dict[str, Any]:
     """The leak meter's rows, or the sentence why there are none."""
     data: dict[str, Any] = {"mark": results.mark(spec), "rows": [], "verdict": ""}
     try:
-        return {**data, **results.leak_rows(scenes.leak(spec))}
+        return {**data, **results.leak_rows(worker.run(scenes.leak, spec))}
     except BadInput as error:
         return {**data, "verdict": str(error)}
     except Exception as error:
