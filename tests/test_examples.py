@@ -168,3 +168,23 @@ def test_another_distribution_offers_the_same_file_by_entry_point(tmp_path: Path
     assert ran.returncode == 0, ran.stderr
     hidden = np.load(tmp_path / "m.npz")["hidden"]
     assert (hidden.reshape(3, -1).sum(axis=1) == 14).all()  # floor(0.4 * 36 + 0.5)
+
+
+def test_the_readme_tells_what_the_card_tells() -> None:
+    card = json.loads((ROOT / "assets" / "checkpoints" / "default.json").read_text())
+    header = next(line for line in README.splitlines() if line.startswith("| hidden | model |"))
+    titles = {"model": "model", "mean colour": "mean", "nearest": "nearest", "Telea": "telea"}
+    names = [titles.get(cell, cell) for cell in cells(header)[1:6]]
+    assert set(names) == set(card["measured"]["rows"][0]["errors"])
+    photos = len(card["measured"]["photos"])
+    for row in card["measured"]["rows"]:
+        start = f"| {row['ratio']:.0%} |"
+        line = next(each for each in README.splitlines() if each.startswith(start))
+        told = [cell.strip("*") for cell in cells(line)]
+        assert told[1:6] == [f"{row['errors'][name]:.4f}" for name in names]
+        better = round(row["better"]["harmonic"] * photos)
+        assert told[6] == f"{better} of {photos} photos"
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("| ").split("|")]
