@@ -29,7 +29,8 @@ def test_the_ssim_map_is_scikit_images(size: tuple[int, int]) -> None:
         first, second, channel_axis=0, gaussian_weights=True, sigma=1.5,
         use_sample_covariance=False, data_range=1, full=True,
     )  # fmt: skip
-    assert np.abs(ssim_map(first, second) - wanted).max() < 1e-9
+    found = ssim_map(*(np.moveaxis(x, 0, -1).astype(np.float32) for x in (first, second)))
+    assert np.abs(np.moveaxis(found, -1, 0) - wanted).max() < 1e-4
 
 
 def test_metrics_count_hidden_pixels_only() -> None:
@@ -48,7 +49,7 @@ def test_metrics_count_hidden_pixels_only() -> None:
     assert found.pixels == int(hidden.sum())
     assert found.mse == pytest.approx(mse, rel=1e-12)
     assert found.psnr_db == pytest.approx(10 * math.log10(1 / mse), rel=1e-12)
-    assert found.ssim == pytest.approx(full[:, hidden].mean(), abs=1e-6)
+    assert found.ssim == pytest.approx(full[:, hidden].mean(), abs=1e-5)
     last = hidden_metrics(first.transpose(1, 2, 0), composite.transpose(1, 2, 0), hidden)
     assert last == found
     assert hidden_metrics(first, second, hidden).mse == found.mse  # visible pixels do not count
@@ -60,7 +61,7 @@ def test_metrics_at_the_edges() -> None:
     assert (none.mse, none.psnr_db, none.ssim, none.pixels) == (None, None, None, 0)
     perfect = hidden_metrics(first, first, np.ones((16, 16), bool))
     assert (perfect.mse, perfect.psnr_db, perfect.pixels) == (0, math.inf, 256)
-    assert perfect.ssim == pytest.approx(1, abs=1e-12)
+    assert perfect.ssim == pytest.approx(1, abs=1e-6)
     tenth = hidden_metrics(np.zeros((3, 16, 16)), np.full((3, 16, 16), 0.1), np.eye(16, dtype=bool))
     assert tenth.mse == pytest.approx(0.01) and tenth.psnr_db == pytest.approx(20)
     small = hidden_metrics(first[:, :8, :8], second[:, :8, :8], np.ones((8, 8), bool))

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from workbench.errors import BadInput
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.float32]
 SIGMA = 1.5
 RADIUS = 5
-C1, C2 = 0.01**2, 0.03**2
+C1, C2, CENTRE = np.float32(0.01**2), np.float32(0.03**2), np.float32(0.5)
 _BELL = np.exp(-0.5 * np.square(np.arange(-RADIUS, RADIUS + 1) / SIGMA))
 WINDOW = _BELL / _BELL.sum()
 
@@ -45,15 +45,15 @@ def hidden_metrics(
     Raises:
         BadInput: shapes that do not go together.
     """
-    first, second = _planes(original, hidden), _planes(composite, hidden)
+    first, second = _interleaved(original, hidden), _interleaved(composite, hidden)
     count = int(np.count_nonzero(hidden))
     if count == 0:
         return Metrics(None, None, None, 0)
-    mse = float(np.square(first - second)[:, hidden].mean())
+    mse = float(np.square(first - second)[hidden].mean(dtype=np.float64))
     psnr = float("inf") if mse == 0 else -10 * float(np.log10(mse))
     ssim = None
     if min(hidden.shape) > 2 * RADIUS:
-        ssim = float(ssim_map(first, second)[:, hidden].mean())
+        ssim = float(ssim_map(first, second)[hidden].mean(dtype=np.float64))
     return Metrics(mse, psnr, ssim, count)
 
 
@@ -64,36 +64,39 @@ def ssim_map(first: Floats, second: Floats) -> Floats:
     Gaussian window cut at 11 x 11 and the border mirrored; equal to scikit-image's
     `structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False)`.
 
+    Single precision, good to about 1e-4 at a pixel; variances are taken around mid-grey, because
+    the difference of two large squares would lose flat areas.
+
     Args:
-        first: float64 [c, h, w] in [0, 1].
-        second: float64 [c, h, w] in [0, 1].
+        first: float32 [h, w, c] in [0, 1].
+        second: float32 [h, w, c] in [0, 1].
 
     Returns:
-        float64 [c, h, w].
+        float32 [h, w, c].
     """
-    mean_a, mean_b = _smooth(first), _smooth(second)
-    means = mean_a * mean_b
-    squares = mean_a * mean_a + mean_b * mean_b
-    spread = _smooth(first * first + second * second) - squares
-    together = _smooth(first * second) - means
-    return (2 * means + C1) * (2 * together + C2) / ((squares + C1) * (spread + C2))
+    a, b = first - CENTRE, second - CENTRE
+    mean_a, mean_b = _smooth(a), _smooth(b)
+    spread = _smooth(a * a + b * b) - mean_a * mean_a - mean_b * mean_b
+    together = _smooth(a * b) - mean_a * mean_b
+    mean_a, mean_b = mean_a + CENTRE, mean_b + CENTRE
+    product, squares = mean_a * mean_b, mean_a * mean_a + mean_b * mean_b
+    brightness = (product + product + C1) / (squares + C1)
+    structure = (together + together + C2) / (spread + C2)
+    return (brightness * structure).astype(np.float32, copy=False)
 
 
-def _smooth(planes: Floats) -> Floats:
+def _smooth(picture: NDArray[np.floating]) -> Floats:
     import cv2  # a quarter of the time of SciPy's filter, and far quicker to import
 
-    done = [
-        cv2.sepFilter2D(plane, -1, WINDOW, WINDOW, borderType=cv2.BORDER_REFLECT)
-        for plane in np.ascontiguousarray(planes)
-    ]
-    return np.stack(done).astype(np.float64, copy=False)
+    done = cv2.sepFilter2D(picture, -1, WINDOW, WINDOW, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(done, np.float32).reshape(picture.shape)
 
 
-def _planes(picture: NDArray[np.floating], hidden: NDArray[np.bool_]) -> Floats:
+def _interleaved(picture: NDArray[np.floating], hidden: NDArray[np.bool_]) -> Floats:
     if picture.shape == (3, *hidden.shape):
-        return np.asarray(picture, np.float64)
+        return np.ascontiguousarray(picture.transpose(1, 2, 0), np.float32)
     if picture.shape == (*hidden.shape, 3):
-        return np.asarray(picture, np.float64).transpose(2, 0, 1)
+        return np.ascontiguousarray(picture, np.float32)
     raise BadInput(
         f"a picture of shape {picture.shape} does not go with hidden pixels of shape "
         f"{hidden.shape}; give [3, h, w] or [h, w, 3] with hidden [h, w]"
