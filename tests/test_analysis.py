@@ -47,8 +47,8 @@ def test_metrics_count_hidden_pixels_only() -> None:
         use_sample_covariance=False, data_range=1, full=True,
     )  # fmt: skip
     assert found.pixels == int(hidden.sum())
-    assert found.mse == pytest.approx(mse, rel=1e-12)
-    assert found.psnr_db == pytest.approx(10 * math.log10(1 / mse), rel=1e-12)
+    assert found.mse == pytest.approx(mse, rel=1e-6)
+    assert found.psnr_db == pytest.approx(10 * math.log10(1 / mse), rel=1e-6)
     assert found.ssim == pytest.approx(full[:, hidden].mean(), abs=1e-5)
     last = hidden_metrics(first.transpose(1, 2, 0), composite.transpose(1, 2, 0), hidden)
     assert last == found
