@@ -1,4 +1,4 @@
-"""The server's own routes, all of them read-only: health, scripts, pictures, downloads.
+"""The server's own routes: health, scripts, pictures, downloads, and the upload.
 
 Nothing in an address becomes a path: names are looked up in tables and everything else is a
 scene's description, checked by `SceneSpec`.
@@ -11,16 +11,20 @@ import secrets
 import sys
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.components.scripts import SCRIPTS
+from app.sentences import whole
 from app.warm import warmer
 from workbench.errors import BadInput
 
 log = logging.getLogger("workbench.app")
+UPLOAD_LIMIT = 64 * 2**20
 _FOREVER = "private, max-age=31536000, immutable"
 _PRIVATE = "private, max-age=3600"
 
@@ -56,7 +60,7 @@ def guarded(answer: Callable[[Request], Response]) -> Callable[[Request], Respon
         try:
             return answer(request)
         except BadInput as error:
-            return PlainTextResponse(f"{error}\n", 422)
+            return PlainTextResponse(f"{whole(str(error))}\n", 422)
         except Exception:
             mark = secrets.token_hex(4)
             log.exception("Request failed, log id %s", mark)
@@ -106,6 +110,43 @@ def export(request: Request) -> Response:
     return Response(content, media_type=kind, headers=headers)
 
 
+async def upload(request: Request) -> Response:
+    """Keep an uploaded photo, or read the view out of a picture saved here.
+
+    Answers JSON: `query` names the photo or is the whole view, `notes` are sentences; or `problem`
+    tells why the file cannot be used. A page of another site cannot send the header `x-workbench`
+    without asking first, and it is told no.
+    """
+    if request.headers.get("x-workbench") != "upload":
+        return PlainTextResponse("Uploads come from the page of this server only.\n", 403)
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > UPLOAD_LIMIT:
+            limit = UPLOAD_LIMIT // 2**20
+            return PlainTextResponse(
+                f"The upload has more than {limit} MB; make it smaller and try again.\n", 413
+            )
+    return await run_in_threadpool(guarded(lambda _: _stored(bytes(content))), request)
+
+
+def _stored(content: bytes) -> Response:
+    from workbench import scenes
+    from workbench.data import uploads
+
+    try:
+        restored = scenes.restore(content)
+        if restored is not None:
+            view = {"photo": restored.spec.photo, "seed": "0", **restored.spec.to_query()}
+            notes = ["The view is restored.", *restored.notes]
+        else:
+            name = uploads.store(content)
+            view, notes = {"photo": name}, uploads.notes(name)
+    except BadInput as error:
+        return JSONResponse({"problem": whole(str(error))})
+    return JSONResponse({"query": urlencode(view), "notes": notes})
+
+
 async def missing(request: Request) -> Response:
     """Anything else below /api; without it Streamlit would answer with its page."""
     return PlainTextResponse("There is nothing at this address.\n", 404)
@@ -129,5 +170,6 @@ ROUTES = [
     Route("/api/picture", picture),
     Route("/api/thumbnail", thumbnail),
     Route("/api/export/{name}", export),
+    Route("/api/upload", upload, methods=["POST"]),
     Route("/api/{rest:path}", missing),
 ]

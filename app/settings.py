@@ -2,8 +2,6 @@
 
 from typing import Any
 
-UPLOAD_LIMIT_MB = 32
-
 _SERVER: dict[str, Any] = {
     "browser.gatherUsageStats": False,
     "server.headless": True,
@@ -13,7 +11,7 @@ _SERVER: dict[str, Any] = {
     "server.enableStaticServing": False,
     "server.enableAgentApi": False,
     "server.fileWatcherType": "none",
-    "server.maxUploadSize": UPLOAD_LIMIT_MB,
+    "server.maxUploadSize": 1,  # uploads take our own route
     "server.maxWidgetStateSize": 4,
     "global.developmentMode": False,
     "client.allowedOrigins": [],

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from app.sentences import whole
 from workbench.errors import BadInput
 from workbench.scenes import SceneSpec
 
@@ -42,8 +43,7 @@ def change(where: str, **fields: object) -> bool:
 
 def complain(where: str, sentence: str) -> None:
     """Note a sentence to show beside the control `where`."""
-    whole = sentence if sentence.endswith((".", "!")) else f"{sentence}."
-    problems()[where] = whole[:1].upper() + whole[1:]
+    problems()[where] = whole(sentence)
 
 
 def settle(where: str) -> None:

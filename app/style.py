@@ -12,11 +12,6 @@ CSS = """<style>
 .st-key-title p { margin: 0; }
 .st-key-photo-controls, .st-key-mask-controls, .st-key-more-controls, .st-key-painting,
 .st-key-pictures { gap: 0.65rem; }
-[data-testid="stFileUploaderDropzone"] { padding: 0.35rem 0.6rem; min-height: 0; gap: 0.6rem;
-  flex-flow: row nowrap !important; align-items: center !important; }
-[data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
-[data-testid="stFileUploaderDropzone"]::after { content: "or drop a picture anywhere";
-  font-size: 0.8rem; opacity: 0.7; }
 .mask-card { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 8px; }
 .mask-card div { display: grid; padding: 5px 10px; border-radius: 8px;
   background: rgba(128, 140, 135, 0.12); }

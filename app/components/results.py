@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import state, worker
 from app.components.scripts import component
+from app.sentences import whole
 from app.warm import warmer
 from workbench import scenes
 from workbench.analysis.metrics import Metrics
@@ -119,7 +120,7 @@ def _detail(row: Metrics) -> str:
 
 def _sentence(text: str) -> str:
     last = " The last picture stays." if "scene" in st.session_state else ""
-    return text[:1].upper() + text[1:] + last
+    return whole(text) + last
 
 
 def _asked() -> int:

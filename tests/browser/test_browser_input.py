@@ -59,7 +59,7 @@ def test_a_bad_upload_is_told_and_the_picture_stays(
     page = visit("?seed=4")
     mark, shown = drawn(page), pictures(page)
     upload(page, content)
-    alert = page.locator('.st-key-photo-controls [data-testid="stAlert"]')
+    alert = page.locator(".st-key-photo-controls").get_by_role("alert")
     expect(alert).to_contain_text(re.compile(re.escape(words), re.IGNORECASE))
     assert "Traceback" not in alert.inner_text()
     assert drawn(page) == mark

@@ -1,5 +1,6 @@
 """A server in its own process, and a client that sends what no browser would."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -68,6 +69,21 @@ class Running:
             answer = link.getresponse()
             pairs = {name.lower(): value for name, value in answer.getheaders()}
             return answer.status, pairs, answer.read()
+        finally:
+            link.close()
+
+    def pour(self, target: str, headers: dict[str, str], block: bytes, count: int) -> int:
+        """Send blocks without saying how many; returns the status, which may come early."""
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            link.putrequest("POST", target)
+            for name, value in headers.items():
+                link.putheader(name, value)
+            link.endheaders()
+            with contextlib.suppress(ConnectionError):
+                for _ in range(count):
+                    link.send(b"%x\r\n%b\r\n" % (len(block), block))
+            return link.getresponse().status
         finally:
             link.close()
 

@@ -21,6 +21,7 @@ MUTATING = [
     ("DELETE", "/_stcore/upload_file/session/file"),
     ("POST", "/_stcore/agent/interact"),
     ("POST", "/login"),
+    ("POST", "/api/upload"),
     ("POST", "/api/health"),
     ("PATCH", "/"),
     ("OPTIONS", "/_stcore/upload_file/session/file"),
@@ -42,6 +43,24 @@ def test_a_foreign_origin_changes_nothing(server: Any, method: str, path: str) -
     for headers in ({"Origin": server.origin()}, {}):
         status, _, body = server.ask(method, path, headers)
         assert b"other sites" not in body, status
+
+
+def test_an_upload_needs_the_header_that_other_sites_cannot_send(server: Any) -> None:
+    own = {"Origin": server.origin()}
+    assert server.ask("POST", "/api/upload", own, "x")[0] == 403
+    status, _, body = server.ask("POST", "/api/upload", {**own, "X-Workbench": "upload"}, "x")
+    assert status == 200
+    assert "not a picture" in json.loads(body)["problem"]
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Headers": "x-workbench"}
+    status, headers, _ = server.ask("OPTIONS", "/api/upload", asked)
+    assert status == 403
+    assert not any(name.startswith("access-control") for name in headers)
+
+
+def test_an_upload_without_an_end_is_cut_off(server: Any) -> None:
+    head = {"Origin": server.origin(), "X-Workbench": "upload", "Transfer-Encoding": "chunked"}
+    status = server.pour("/api/upload", head, b"x" * 2**20, 80)
+    assert status == 413
 
 
 def test_the_websocket_answers_our_own_pages_only(server: Any) -> None:
