@@ -13,14 +13,12 @@ CSS = """<style>
 .st-key-photo-controls, .st-key-mask-controls, .st-key-more-controls, .st-key-painting,
 .st-key-pictures { gap: 0.65rem; }
 .mask-card { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 8px; }
-.mask-card div { display: grid; padding: 5px 10px; border-radius: 8px;
+.mask-card div { display: grid; align-content: start; padding: 5px 10px; border-radius: 8px;
   background: rgba(128, 140, 135, 0.12); }
 .mask-card span { font-size: 0.75rem; opacity: 0.75; }
 .mask-card b { font-size: 1rem; font-variant-numeric: tabular-nums; }
 .mask-card small { font-size: 0.7rem; opacity: 0.7; }
-@media (max-width: 640px) {
-  [data-testid="stMainBlockContainer"] { padding: 0.8rem 0.8rem 1rem; }
-  .mask-card { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+@media (max-width: 940px) {
   .st-key-bench > * > [data-testid="stHorizontalBlock"] { flex-direction: column; gap: 1rem; }
   .st-key-bench > * > * > [data-testid="stColumn"],
   .st-key-bench > * > * > [data-testid="stColumn"] > [data-testid="stVerticalBlock"] {
@@ -30,5 +28,9 @@ CSS = """<style>
   .st-key-bench :has(> .st-key-pictures) { order: 3; }
   .st-key-bench :has(> .st-key-photo-controls) { order: 4; }
   .st-key-bench :has(> .st-key-more-controls) { order: 5; }
+}
+@media (max-width: 640px) {
+  [data-testid="stMainBlockContainer"] { padding: 0.8rem 0.8rem 1rem; }
+  .mask-card { grid-template-columns: repeat(2, minmax(0, 1fr)); }
 }
 </style>"""

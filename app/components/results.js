@@ -2,11 +2,12 @@
 
 const RESULTS_CSS = `
   .tiles { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 10px 12px; }
-  @container (max-width: 420px) { .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+  @container (max-width: 380px) { .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
   .frame { container-type: inline-size; }
   figure { margin: 0; display: grid; gap: 4px; align-content: start; min-width: 0; }
   figcaption { font-size: 0.82rem; font-weight: 600; display: flex; justify-content: space-between; gap: 6px; }
-  .hint { font-weight: 400; font-size: 0.72rem; opacity: 0.65; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+  figcaption span:first-child { white-space: nowrap; }
+  .hint { min-width: 0; font-weight: 400; font-size: 0.72rem; opacity: 0.65; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   .stage { position: relative; width: 100%; aspect-ratio: var(--shape, 1); border-radius: 8px; overflow: hidden;
     background: var(--st-secondary-background-color); }
   .stage img, .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }

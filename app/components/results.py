@@ -80,14 +80,18 @@ def caption(made: Scene) -> str:
 def numbers(made: Scene) -> dict[str, str]:
     """The metrics of hidden pixels, with units and counts."""
     metrics, card = made.metrics, made.card
-    pixels = f"{metrics.pixels:,}".replace(",", "\u202f")
     return {
         "mse": shown(metrics.mse, 4),
         "psnr": f"{shown(metrics.psnr_db, 2)} dB",
         "ssim": shown(metrics.ssim, 3),
-        "counts": f"paste-back, over {pixels} hidden pixels in {card.hidden} of {card.total} "
-        "patches; RGB in 0 to 1",
+        "counts": f"paste-back, over {counted(metrics.pixels)} hidden pixels in {card.hidden} of "
+        f"{card.total} patches; RGB in 0 to 1",
     }
+
+
+def counted(number: int) -> str:
+    """A count with thin spaces between its thousands."""
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def shown(value: float | None, digits: int) -> str:
@@ -110,7 +114,7 @@ def leak_rows(meter: scenes.LeakMeter) -> dict[str, Any]:
             for at, (name, row) in enumerate(meter.rows)
         ],
         "verdict": f"{meter.best} alone explains {meter.explained:.0%} of what the mean colour "
-        f"leaves open (MSE on {meter.rows[0][1].pixels} hidden pixels).",
+        f"leaves open (MSE on {counted(meter.rows[0][1].pixels)} hidden pixels).",
     }
 
 
