@@ -292,7 +292,7 @@ def test_paths_and_endings(tmp_path):
         Mask.load(tmp_path / "gone.npz")
     (tmp_path / "file").write_bytes(b"")
     for place, why in (("no", "No such file"), ("file", "Not a directory")):
-        with pytest.raises(BadInput, match=rf"'m.npz' cannot be written to .*{place}' \({why}"):
+        with pytest.raises(BadInput, match=rf"'m.npz' cannot be written to .* \({why}"):
             mask.save(tmp_path / place / "m.npz")
     for long in ("n" * 250 + ".npz", "n" * 300 + ".npz"):
         with pytest.raises(BadInput, match=r"cannot be written to .* \(File name too long\)"):
