@@ -16,7 +16,7 @@ Picture = Literal["masked", "reconstruction", "composite"]
 
 def _mask(ending: str, kind: str, spec: SceneSpec, with_original: bool) -> Made:
     with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
-        path = scenes.preview(spec).mask.save(Path(folder) / f"mask{ending}")
+        path = worker.run(scenes.preview, spec).mask.save(Path(folder) / f"mask{ending}")
         return path.read_bytes(), kind
 
 
