@@ -186,11 +186,11 @@ class AccessMiddleware:
             return
         refusal = await self._refusal(scope, receive)
         if refusal is None:
-            await self.app(scope, receive, self._with_headers(send))
+            await self.app(scope, receive, self._with_headers(scope, send))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await refusal(scope, receive, self._with_headers(send))
+            await refusal(scope, receive, self._with_headers(scope, send))
 
     async def _refusal(self, scope: Scope, receive: Receive) -> Response | None:
         headers, gate = Headers(scope=scope), self.gate
@@ -234,20 +234,24 @@ class AccessMiddleware:
             return RedirectResponse(f"/login?{urlencode({'next': target})}", status_code=303)
         return _plain(401, "A token is needed; open /login in the browser.")
 
-    def _with_headers(self, send: Send) -> Send:
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        host = Headers(scope=scope).get("host")
+
         async def wrapped(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 present = {name.lower() for name, _ in message.get("headers", [])}
-                extra = self._headers()
+                extra = self._headers(host if self.gate.knows_host(host) else "")
                 added = [pair for pair in extra if pair[0] not in present]
                 message["headers"] = [*message.get("headers", []), *added]
             await send(message)
 
         return wrapped
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
+    def _headers(self, host: str | None) -> list[tuple[bytes, bytes]]:
+        # Not every browser counts a websocket of the same host as 'self'.
+        sockets = f"connect-src 'self' ws://{host} wss://{host}" if host else "connect-src 'self'"
         pairs = {
-            "content-security-policy": self.gate.content_policy,
+            "content-security-policy": f"{self.gate.content_policy}; {sockets}",
             "x-content-type-options": "nosniff",
             "x-frame-options": "DENY",
             "referrer-policy": "no-referrer",

@@ -43,7 +43,6 @@ def content_policy() -> str:
             "style-src 'self' 'unsafe-inline'",
             "img-src 'self' data: blob:",
             "font-src 'self' data:",
-            "connect-src 'self' ws: wss:",
             "worker-src 'self' blob:",
             "object-src 'none'",
             "base-uri 'self'",

@@ -16,9 +16,26 @@ log = logging.getLogger("workbench.app")
 def spec() -> SceneSpec:
     """The scene this page shows; the first call of a session reads it from the address."""
     if "spec" not in st.session_state:
-        st.session_state["spec"] = SceneSpec()
-        attempt("link", lambda: SceneSpec.from_query(st.query_params.to_dict()))
+        found, wrong = linked(st.query_params.to_dict())
+        st.session_state["spec"] = found
+        if wrong:
+            complain("link", " ".join(wrong))
     return st.session_state["spec"]
+
+
+def linked(query: dict[str, str]) -> tuple[SceneSpec, list[str]]:
+    """The scene of a link; a field that cannot be read is told and does not take the others down.
+
+    Returns:
+        The scene, and a sentence for every refused field.
+    """
+    found, wrong = SceneSpec(), list[str]()
+    for name, value in query.items():
+        try:
+            found = SceneSpec.from_query(found.to_query() | {name: value})
+        except BadInput as error:
+            wrong.append(whole(str(error)))
+    return found, wrong
 
 
 def attempt(where: str, make: Callable[[], SceneSpec]) -> bool:

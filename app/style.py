@@ -18,6 +18,8 @@ CSS = """<style>
 .mask-card span { font-size: 0.75rem; opacity: 0.75; }
 .mask-card b { font-size: 1rem; font-variant-numeric: tabular-nums; }
 .mask-card small { font-size: 0.7rem; opacity: 0.7; }
+[data-testid="stAlert"] p { font-size: 0.88rem; line-height: 1.4; }
+[data-testid="stAlertContainer"] { padding: 0.6rem 0.8rem; }
 @media (max-width: 940px) {
   .st-key-bench > * > [data-testid="stHorizontalBlock"] { flex-direction: column; gap: 1rem; }
   .st-key-bench > * > * > [data-testid="stColumn"],

@@ -129,7 +129,8 @@ def test_a_bad_link_is_told_in_a_sentence(
     page = open_page(**query)
     assert not page.exception
     told = [element.value for element in (*page.error, *page.warning)]
-    told += [results["problem"] for results in given(page, "results") if results.get("problem")]
+    told += [each.get("problem") for name in ("results", "photos") for each in given(page, name)]
+    told = [sentence for sentence in told if sentence]
     assert told
     for word in words:
         assert any(word.lower() in sentence.lower() for sentence in told), (word, told)
@@ -173,3 +174,18 @@ def test_a_view_is_found_by_its_file_name() -> None:
         page = AppTest.from_file(DASHBOARD, default_timeout=120).run()
         page = page.switch_page(f"views/{name}.py").run()
         assert not page.exception
+
+
+def test_one_bad_field_of_a_link_leaves_the_others(workbench_home: Path) -> None:
+    page = open_page(mask="nope()", photo="coffee", seed="5", fit="stretch")
+    assert page.session_state["spec"] == scenes.SceneSpec(photo="coffee", seed=5)
+    assert "nope" in page.error[0].value
+    assert "stretch" in page.error[0].value
+
+
+def test_a_photo_that_is_gone_gives_way_to_the_first_one(workbench_home: Path) -> None:
+    page = open_page(photo="upload-" + "0" * 32, seed="5")
+    assert page.session_state["spec"] == scenes.SceneSpec(seed=5)
+    (photos,) = given(page, "photos")
+    assert "upload the file again" in photos["problem"]
+    assert given(page, "results")[0]["scene"]["mark"] == repr(scenes.SceneSpec(seed=5))

@@ -10,12 +10,22 @@ from app.components import painter
 from app.components.scripts import component
 from workbench.data import uploads
 from workbench.data.samples import photos
+from workbench.errors import BadInput
 from workbench.scenes import SceneSpec
-from workbench.scenes.photos import forget
+from workbench.scenes.photos import forget, source
 
 KEY = "photos"
 FITS = {"crop": "Crop", "letterbox": "Letterbox", "resize": "Resize"}
 DRAWN = 3
+
+
+def settle() -> None:
+    """Let a photo that is not here, an upload of long ago say, give way to the first one."""
+    try:
+        source(state.spec().photo)
+    except BadInput as error:
+        state.change("photo", photo=SceneSpec().photo)
+        state.complain("photo", str(error))
 
 
 def draw() -> None:

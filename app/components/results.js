@@ -33,7 +33,7 @@ const RESULTS_CSS = `
     background: var(--st-secondary-background-color); }
   .banner.calm { border-left-color: var(--st-primary-color); }
   .stale .tiles { opacity: 0.45; }
-  .empty .stage::after { content: ""; position: absolute; inset: 0;
+  .waiting .stage::after { content: ""; position: absolute; inset: 0;
     background: linear-gradient(100deg, transparent 30%, rgba(128, 140, 135, 0.25) 50%, transparent 70%) 0 0 / 300% 100%;
     animation: sweep 1.6s linear infinite; }
   @keyframes sweep { from { background-position: 130% 0; } to { background-position: -30% 0; } }
@@ -157,7 +157,6 @@ export default mounter((root, view) => {
     tile("Masked", make("div", { class: "stage" }, images.masked)),
     tile("Reconstruction", full.stage),
     tile("Paste-back", pasted.stage, "hold to compare"), errors.node, numbers);
-  root.classList.add("empty");
   root.append(make("style", { text: SHARED_CSS + RESULTS_CSS }), make("div", { class: "frame" }, banner, tiles, caption));
   let timer = 0;
   let drawn = 0;
@@ -181,7 +180,6 @@ export default mounter((root, view) => {
     setText(caption, data.caption);
     setText(full.note, data.notes.join(" "));
     full.note.classList.toggle("hidden", !data.notes.length);
-    root.classList.remove("empty");
     Promise.all(ready).then(() => {
       drawn += 1;
       root.dataset.drawn = String(drawn);
@@ -196,12 +194,13 @@ export default mounter((root, view) => {
       clearTimeout(timer);
       if (data.loading) {
         tell(data.loading, false, true);
+        root.classList.add("waiting");
         timer = setTimeout(() => view.host.setTriggerValue("ask", data.asked + 1), 400);
         return;
       }
+      root.classList.remove("waiting");
       tell(data.problem, data.problem && data.scene);
       if (data.scene) show(data.scene);
-      else root.classList.add("empty");
     },
     destroy() {
       clearTimeout(timer);

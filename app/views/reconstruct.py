@@ -17,6 +17,7 @@ def live() -> None:
     """Controls, painter and pictures: one fragment, so that a change reruns nothing else."""
     patches = compute.grid().size
     painter.fit_grid(patches)
+    photos.settle()
     with st.container(key="bench"):
         left, middle, right = st.columns([25, 35, 46], gap="medium")
     with left:

@@ -96,6 +96,7 @@ def test_other_sites_cannot_embed_or_read(server: Any) -> None:
     policy = headers["content-security-policy"]
     assert "frame-ancestors 'none'" in policy
     assert "unsafe-eval" not in policy
+    assert f"connect-src 'self' ws://127.0.0.1:{server.port} wss:" in policy
     assert not re.search(r"https?://", policy)
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
