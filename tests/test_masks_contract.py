@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from workbench.errors import BadInput
 from workbench.masks import MASKS, Grid, Mask, Strategy
 from workbench.params import knobs
+from workbench.seeds import Noise
 
 GRIDS = {
     "square": Grid(14, 14),
@@ -45,16 +46,17 @@ def _settings(name: str) -> list[Strategy]:
 CASES = [(strategy, grid) for name in NAMES for strategy in _settings(name) for grid in GRIDS]
 
 
-def _maps(strategy: Strategy, grid: Grid, count: int):
-    if not strategy.needs_maps:
-        return None
-    return np.random.default_rng(0).random((count, *grid.shape))
+def _maps(strategy: Strategy, grid: Grid, count: int, first: int = 0):
+    """A map for each image that is the same alone and in a batch."""
+    scores = Noise(99, 0, first, count).uniform(grid.size).reshape(count, *grid.shape)
+    return dict.fromkeys(strategy.needs, scores)
 
 
 def _draw(strategy: Strategy, grid: Grid, count: int, **where) -> Mask | None:
     """Return masks, or None where the strategy refuses the grid in a sentence."""
     try:
-        return strategy.sample(grid, count, maps=_maps(strategy, grid, count), **where)
+        maps = _maps(strategy, grid, count, where.get("first", 0))
+        return strategy.sample(grid, count, maps=maps, **where)
     except BadInput as error:
         assert strategy.name in str(error) and str(error).endswith(".")
         return None
@@ -76,9 +78,9 @@ def test_shape_count_and_independence_of_the_batch(strategy, shape):
         assert set(batch.counts.tolist()) == {int(np.floor(round(ratio * grid.size, 9) + 0.5))}
     if strategy.promise != "free" and ratio in (0, 1):
         assert set(batch.counts.tolist()) == {round(ratio) * grid.size}
-    assert strategy.sample(grid, 9, seed=5, step=2, first=60) == batch
+    assert _draw(strategy, grid, 9, seed=5, step=2, first=60) == batch
     for row in range(9):
-        assert strategy.sample(grid, seed=5, step=2, first=60 + row) == batch[row]
+        assert _draw(strategy, grid, 1, seed=5, step=2, first=60 + row) == batch[row]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -146,7 +148,7 @@ def test_any_grid_and_ratio(name, rows, cols, percent, seed):
         ({"step": "a"}, "step is 'a'"),
         ({"first": None}, "first is None"),
         ({"progress": float("nan")}, "progress is nan, but must be from 0 to 1"),
-        ({"maps": np.zeros((1, 3, 3))}, r"maps have the shape \(1, 3, 3\), but must be"),
+        ({"maps": np.zeros((1, 14, 14))}, "random does not look at score maps; leave maps out"),
     ],
 )
 def test_a_bad_call_is_refused_in_a_sentence(kwargs, sentence):
@@ -158,20 +160,24 @@ def test_a_schedule_changes_the_strategy_and_maps_reach_it():
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Late(MASKS.get("random")):
         needs_maps = True
+        needs = ("edges()",)
 
         def at(self, progress):
             return dataclasses.replace(self, ratio=progress)
 
         def draw(self, grid, noise, maps):
-            assert maps.shape == (noise.count, *grid.shape)
-            return super().draw(grid, noise, maps) & (maps > 0)
+            assert maps["edges()"].shape == (noise.count, *grid.shape)
+            return super().draw(grid, noise, maps) & (maps["edges()"] > 0)
 
     maps = np.ones((3, 4, 4))
     maps[1] = 0
     late = Late().sample(Grid(4, 4), 3, progress=0.5, maps=maps)
     assert late.counts.tolist() == [8, 0, 8]
-    with pytest.raises(BadInput, match="needs score maps; pass maps of shape"):
+    assert Late().sample(Grid(4, 4), 3, progress=0.5, maps={"edges()": maps}) == late
+    with pytest.raises(BadInput, match=r"needs the score map edges\(\), but none was given"):
         Late().sample(Grid(4, 4))
+    with pytest.raises(BadInput, match=r"the map edges\(\) has the shape \(3, 4, 4\), but must"):
+        Late().sample(Grid(4, 4), 2, maps=maps)
 
 
 def test_a_wrong_shape_is_an_authors_mistake():

@@ -1,5 +1,6 @@
 """What every mask strategy shares: knobs, the only sampler, and the checks of what it promises."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -15,7 +16,8 @@ from workbench.seeds import Noise, whole
 
 Counts = Literal["exact", "units", "free"]
 Drawn = NDArray[np.bool_] | tuple[NDArray[np.bool_], NDArray[np.bool_]]
-Maps = NDArray[np.floating[Any]] | None
+Scores = NDArray[Any]
+Maps = Mapping[str, Scores]
 Ratio = Annotated[float, Knob("share of patches hidden", 0, 1, 0.05)]
 TOTAL_LIMIT = 1 << 30
 
@@ -27,7 +29,8 @@ class Strategy(Member):
     `counts` says what a ratio promises: "exact" hides floor(ratio * n + 0.5) cells in every image,
     "units" applies the same rule to units of several cells, "free" promises nothing. The realised
     count is always that of the mask. `flat` strategies refuse clips. `chunk_cells` bounds how many
-    cells are drawn at once.
+    cells are drawn at once. A strategy that looks at the picture has `needs_maps` and names in
+    `needs` the score maps that it wants; whoever calls `sample` provides them.
     """
 
     counts: ClassVar[Counts] = "exact"
@@ -35,6 +38,11 @@ class Strategy(Member):
     flat: ClassVar[bool] = False
     chunk_cells: ClassVar[int] = 1 << 22
     described: ClassVar[tuple[str, ...]] = ("paper", "counts", "needs_maps", "flat")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Recipes of the score maps that these knobs need, such as "edges()"; () for most."""
+        return ()
 
     @property
     def promise(self) -> Counts:
@@ -46,7 +54,10 @@ class Strategy(Member):
         return self
 
     def draw(self, grid: Grid, noise: Noise, maps: Maps) -> Drawn:
-        """Return the hidden cells, bool [noise.count, *grid.shape], or (hidden, targets)."""
+        """Return the hidden cells, bool [noise.count, *grid.shape], or (hidden, targets).
+
+        `maps` holds a map [noise.count, *grid.shape] for every recipe of `needs`.
+        """
         raise NotImplementedError
 
     def sample(
@@ -57,12 +68,12 @@ class Strategy(Member):
         step: int = 0,
         first: int = 0,
         progress: float = 0.0,
-        maps: Maps = None,
+        maps: Maps | Scores | None = None,
     ) -> Mask:
         """Draw `count` masks for the image indices first..first+count-1.
 
-        Row i is the same to the bit in a batch of any size and drawn alone. `maps` are score maps
-        [count, *grid.shape] for strategies with `needs_maps`.
+        Row i is the same to the bit in a batch of any size and drawn alone. `maps` are the score
+        maps [count, *grid.shape] by the recipes of `needs`, or one array that serves them all.
 
         >>> from workbench.masks.random import Random
         >>> batch = Random(ratio=0.75).sample(Grid(14, 14), count=64, seed=7)
@@ -83,9 +94,14 @@ class Strategy(Member):
         if not 0 <= progress <= 1:
             raise BadInput(f"progress is {shown(progress)}, but must be from 0 to 1; take 0.")
         noise = Noise(seed, step, first, count)
-        return self.at(progress).drawn(grid, noise, maps)
+        strategy = self.at(progress)
+        if isinstance(maps, np.ndarray):
+            if not strategy.needs:
+                raise BadInput(f"{self.name} does not look at score maps; leave maps out.")
+            maps = dict.fromkeys(strategy.needs, maps)
+        return strategy.drawn(grid, noise, maps or {})
 
-    def drawn(self, grid: Grid, noise: Noise, maps: Maps = None) -> Mask:
+    def drawn(self, grid: Grid, noise: Noise, maps: Maps) -> Mask:
         """Check grid and maps, draw in chunks of rows and check the result."""
         self._check(grid, noise.count, maps)
         rows = max(1, self.chunk_cells // grid.size)
@@ -94,7 +110,7 @@ class Strategy(Member):
         parts: list[Mask] = []
         for start in range(0, noise.count, rows):
             part = noise.rows(start, min(start + rows, noise.count))
-            below = None if maps is None else maps[start : start + part.count]
+            below = {name: scores[start : start + part.count] for name, scores in maps.items()}
             parts.append(self._checked(grid, part, self.draw(grid, part, below)))
         return Mask.stack(parts)
 
@@ -104,13 +120,18 @@ class Strategy(Member):
                 f"{self.name} draws single images, but this grid has {grid.frames} frames; "
                 "take random(...), or a grid without frames."
             )
-        if self.needs_maps and maps is None:
-            raise BadInput(f"{self.name} needs score maps; pass maps of shape {grid.shape}.")
-        if maps is not None and maps.shape != (count, *grid.shape):
-            raise BadInput(
-                f"maps have the shape {maps.shape}, but must be {(count, *grid.shape)}; "
-                "give one value a patch."
-            )
+        for recipe in self.needs:
+            if recipe not in maps:
+                raise BadInput(
+                    f"{self.name} needs the score map {recipe}, but none was given; pass maps of "
+                    f"shape {(count, *grid.shape)}, or take a strategy that does not look."
+                )
+            shape = maps[recipe].shape
+            if shape != (count, *grid.shape):
+                raise BadInput(
+                    f"{self.name}: the map {recipe} has the shape {shape}, but must be "
+                    f"{(count, *grid.shape)}; give one value a patch."
+                )
 
     def _checked(self, grid: Grid, noise: Noise, drawn: Drawn) -> Mask:
         hidden, targets = drawn if isinstance(drawn, tuple) else (drawn, None)
