@@ -30,14 +30,21 @@ class Strategy(Member):
     "units" applies the same rule to units of several cells, "free" promises nothing. The realised
     count is always that of the mask. `flat` strategies refuse clips. `chunk_cells` bounds how many
     cells are drawn at once. A strategy that looks at the picture has `needs_maps` and names in
-    `needs` the score maps that it wants; whoever calls `sample` provides them.
+    `needs` the score maps that it wants; whoever calls `sample` provides them. `frames` says what a
+    frame of the grid means to it: "time", "view", "modality" or "band"; "" = frames are just more
+    cells. On a grid without frames every strategy behaves as with one. `domain` is "frequency" for
+    those whose cells are bins of a spectrum, else "".
     """
 
     counts: ClassVar[Counts] = "exact"
     needs_maps: ClassVar[bool] = False
     flat: ClassVar[bool] = False
+    frames: ClassVar[str] = ""
+    domain: ClassVar[str] = ""
     chunk_cells: ClassVar[int] = 1 << 22
-    described: ClassVar[tuple[str, ...]] = ("paper", "counts", "needs_maps", "flat")
+    described: ClassVar[tuple[str, ...]] = (
+        "paper", "counts", "needs_maps", "flat", "frames", "domain",
+    )  # fmt: skip
 
     @property
     def needs(self) -> tuple[str, ...]:
