@@ -184,15 +184,16 @@ def checkpoints() -> Iterator[Finding]:
     found = list_models()
     for model in found:
         needed, name = model.name == "default", f"model {model.name}"
-        if not model.path.is_file():
-            said, remedy = f"{model.path} is not there", "get it again: git checkout -- assets"
+        if not model.weights.is_file():
+            said, remedy = f"{model.weights} is not there", "get it again: git checkout -- assets"
             yield Finding(name, said, "missing", needed, remedy)
         elif not model.intact():
-            said = f"{model.path} does not have the hash on its card, {model.sha256[:12]}"
+            said = f"{model.weights} does not have the hash on its card, {model.sha256[:12]}"
             yield Finding(name, said, "missing", needed, "get it again: git checkout -- assets")
         else:
-            size = _size(model.path.stat().st_size)
-            said = f"{model.rows} x {model.cols} patches, {size}, sha256 {model.sha256}: as stated"
+            size = _size(model.weights.stat().st_size)
+            hashed = f"sha256 {model.sha256}: as stated" if model.sha256 else model.origin
+            said = f"{model.rows} x {model.cols} patches, {size}, {hashed}"
             yield Finding(name, said)
     if not any(model.name == "default" for model in found):
         remedy = "get the repository whole: the bundled model lies in assets/checkpoints"

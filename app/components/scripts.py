@@ -11,7 +11,7 @@ import streamlit as st
 from workbench.painter import painter_js
 
 _HERE = Path(__file__).parent
-_NAMES = ("photos", "knobs", "results", "leak", "share")
+_NAMES = ("photos", "knobs", "results", "leak", "share", "link")
 
 
 @cache

@@ -13,20 +13,6 @@ const SHARE_CSS = `
   .status { min-height: 1.3em; margin: 4px 0 0; font-size: 0.8rem; }
 `;
 
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    const area = make("textarea", { readonly: true, style: "position:fixed;opacity:0" });
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    if (!done) throw new Error("copying is not allowed here");
-  }
-}
-
 export default mounter((root, view) => {
   let data = { query: "", python: "", command: "" };
   let timer = 0;

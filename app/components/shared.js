@@ -81,3 +81,17 @@ class Sender {
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = make("textarea", { readonly: true, style: "position:fixed;opacity:0" });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    if (!done) throw new Error("copying is not allowed here");
+  }
+}

@@ -111,7 +111,7 @@ def test_heads_may_stand_in_the_namespace(official, wanted, tmp_path):
 
 
 def test_official_sizes_need_no_heads(tmp_path):
-    from workbench.models.facebook import DECODERS, ENCODERS
+    from workbench.models.headers import DECODERS, ENCODERS
 
     # models_mae.py: mae_vit_base_patch16_dec512d8b, mae_vit_large_..., mae_vit_huge_patch14_...
     assert ENCODERS == {(768, 12): 12, (1024, 24): 16, (1280, 32): 16}

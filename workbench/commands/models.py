@@ -31,14 +31,19 @@ def models(as_json: AsJson = False) -> None:
     from workbench.models.catalog import broken_cards, list_models
 
     found: list[dict[str, Any]] = [
-        {**dataclasses.asdict(info), "path": str(info.path), "size": list(info.size)}
+        {
+            **dataclasses.asdict(info),
+            "path": str(info.path),
+            "weights": str(info.weights),
+            "size": list(info.size),
+        }
         for info in list_models()
     ]
     rows = [
         (
             info["name"],
             f"{info['rows']} x {info['cols']} patches of {info['patch']} px",
-            info["sha256"][:12],
+            info["sha256"][:12] or "–",
             info["title"],
         )
         for info in found

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import BadInput, shown
+from workbench.models.headers import block_count
 from workbench.models.mae import DecoderShape, MaskedAutoencoder
 from workbench.models.transformer import ViT, ViTShape
 
@@ -30,11 +31,6 @@ def assemble_encoder(state: Mapping[str, Tensor], shape: ViTShape, origin: objec
     """A ViT that holds the tensors of `state` (timm's names); raises as `assemble` does."""
     _check_blocks(state, "blocks.", shape.depth, shape.dim, shape.heads, origin)
     return _filled(lambda: ViT(shape), state, origin)
-
-
-def block_count(state: Mapping[str, Tensor], prefix: str) -> int:
-    """How many numbered blocks have names that start with `prefix`."""
-    return len({key[len(prefix) :].split(".")[0] for key in state if key.startswith(prefix)})
 
 
 def _check_blocks(

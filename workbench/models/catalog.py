@@ -2,35 +2,43 @@
 
 import contextlib
 import hashlib
-import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from workbench.data.home import home
 from workbench.errors import BadInput, shown
+from workbench.models.headers import HF_WEIGHTS, SUFFIXES, Header, describe, read_json
 
 SCHEMA = 1
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "checkpoints"
-CARD_BYTES = 1 << 20
+OURS = "workbench"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """One model of ours as its card describes it; `path` is the weights file."""
+    """One model as its card or its file's header describes it.
+
+    `path` is what loads it and `weights` the file of its numbers. `norm_pix` is None where the file
+    is silent, and `sha256` "" where no card states it: a header is read, not the whole file.
+    `origin` names the format.
+    """
 
     name: str
     title: str
     path: Path
+    weights: Path
     rows: int
     cols: int
     patch: int
-    norm_pix: bool
+    norm_pix: bool | None
     sha256: str
     bundled: bool
+    origin: str = OURS
 
     @property
     def size(self) -> tuple[int, int]:
@@ -38,8 +46,10 @@ class ModelInfo:
         return self.rows * self.patch, self.cols * self.patch
 
     def intact(self) -> bool:
-        """Whether the weights file is there and has the hash that the card states."""
-        return self.path.is_file() and file_hash(self.path) == self.sha256
+        """Whether the weights file is there and has the hash that its card states, if any."""
+        if not self.weights.is_file():
+            return False
+        return not self.sha256 or file_hash(self.weights) == self.sha256
 
 
 def model_folders() -> list[tuple[Path, bool]]:
@@ -53,13 +63,15 @@ def model_folders() -> list[tuple[Path, bool]]:
 def list_models() -> list[ModelInfo]:
     """Every model that can be loaded by name, bundled ones first; needs no torch.
 
-    A card that cannot be read is left out here and named by `broken_cards`.
+    In the user's folder that is every format that `load_reconstructor` reads, by the name of its
+    file or folder. Only headers are read. What cannot be used is left out and told by
+    `broken_cards`.
     """
     return list(_survey()[0].values())
 
 
 def broken_cards() -> list[str]:
-    """One sentence for each card that `list_models` leaves out."""
+    """One sentence for each model that `list_models` leaves out: what it lacks."""
     return _survey()[1]
 
 
@@ -67,26 +79,74 @@ def _survey() -> tuple[dict[str, ModelInfo], list[str]]:
     found: dict[str, ModelInfo] = {}
     broken: list[str] = []
     for folder, bundled in model_folders():
-        for path in sorted(folder.glob("*.json")):
-            if path.stem in found or not NAME.fullmatch(path.stem):
-                continue
-            try:
-                stat = path.stat()
-                found[path.stem] = _info(path, bundled, stat.st_mtime_ns, stat.st_size)
-            except (BadInput, OSError) as error:
-                broken.append(str(error))
+        for path in _candidates(folder):
+            name = path.name if path.is_dir() else path.stem
+            known = _known(path, name, bundled, _stamp(path))
+            if isinstance(known, str):
+                broken.append(known)
+            elif name in found:
+                broken.append(
+                    f"{path} is called {name} like {found[name].path.name}; rename one of them."
+                )
+            else:
+                found[name] = known
     return found, broken
 
 
+def _candidates(folder: Path) -> Iterator[Path]:
+    """What could be a model: cards, files of weights without one, and folders."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return
+    for path in entries:
+        carded = path.suffix == ".safetensors" and path.with_suffix(".json") in entries
+        wanted = path.is_dir() or path.suffix == ".json" or path.suffix in SUFFIXES
+        if wanted and not carded and not path.name.startswith("."):
+            yield path
+
+
+def _stamp(path: Path) -> tuple[tuple[int, int], ...]:
+    """Sizes and times of the files that tell about a model, to keep the cache honest."""
+    names = ("config.json", "preset.json", "state.pt", *HF_WEIGHTS)
+    files = [path, *(path / name for name in names)] if path.is_dir() else [path]
+    stamps: list[tuple[int, int]] = []
+    for file in files:
+        with contextlib.suppress(OSError):
+            stat = file.stat()
+            stamps.append((stat.st_mtime_ns, stat.st_size))
+    return tuple(stamps)
+
+
 @lru_cache(maxsize=256)
-def _info(path: Path, bundled: bool, changed: int, size: int) -> ModelInfo:
-    """Read one card; `changed` and `size` keep the cache honest."""
+def _known(
+    path: Path, name: str, bundled: bool, stamp: tuple[tuple[int, int], ...]
+) -> ModelInfo | str:
+    """The model there, or the sentence that tells what it lacks."""
+    try:
+        if not NAME.fullmatch(name):
+            raise BadInput(
+                f"{path} has a name that no link can hold; rename it with letters, digits, "
+                "hyphens and underscores."
+            )
+        if path.suffix == ".json" and not path.is_dir():
+            return _carded(path, bundled)
+        return _described(path, name, bundled, describe(path))
+    except BadInput as error:
+        return str(error)
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror}); check who may read it."
+
+
+def _carded(path: Path, bundled: bool) -> ModelInfo:
     card = read_card(path)
     shape = card["shape"]
+    weights = path.with_suffix(".safetensors")
     return ModelInfo(
         name=path.stem,
         title=str(card.get("title") or path.stem)[:200],
-        path=path.with_suffix(".safetensors"),
+        path=weights,
+        weights=weights,
         rows=shape["rows"],
         cols=shape["cols"],
         patch=shape["patch"],
@@ -96,28 +156,20 @@ def _info(path: Path, bundled: bool, changed: int, size: int) -> ModelInfo:
     )
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a small json object.
-
-    Raises:
-        BadInput: missing, over 1 MB, not json, or not an object.
-    """
-    try:
-        size = path.stat().st_size
-        if size > CARD_BYTES:
-            raise BadInput(f"{path} has {size} bytes, wanted at most {CARD_BYTES}; write it anew.")
-        found: object = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInput(
-            f"{path} cannot be read ({error.strerror}); it must lie beside the weights."
-        ) from None
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(f"{path} is not json text; write the card anew or fetch it again.") from None
-    if not isinstance(found, dict):
-        raise BadInput(f"{path} holds {shown(found)}, wanted a json object; write it anew.")
-    return cast(dict[str, Any], found)
+def _described(path: Path, name: str, bundled: bool, header: Header) -> ModelInfo:
+    return ModelInfo(
+        name=name,
+        title=f"{name} ({header.origin})",
+        path=path,
+        weights=header.weights,
+        rows=header.rows,
+        cols=header.cols,
+        patch=header.patch,
+        norm_pix=header.norm_pix,
+        sha256="",
+        bundled=bundled,
+        origin=header.origin,
+    )
 
 
 def read_card(path: Path) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from workbench.errors import BadInput, shown
 from workbench.models.assembly import assemble
-from workbench.models.catalog import SCHEMA, file_hash, read_card, read_json
+from workbench.models.catalog import SCHEMA, file_hash, read_card
+from workbench.models.headers import read_json
 from workbench.models.mae import DecoderShape, MaskedAutoencoder
 from workbench.models.patches import IMAGENET_MEAN, IMAGENET_STD, normalise, patchify
 from workbench.models.positions import Stretch

@@ -11,8 +11,14 @@ from torch import Tensor
 
 from workbench.errors import BadInput, shown
 from workbench.models.assembly import assemble, assemble_encoder
-from workbench.models.catalog import file_hash, read_json
+from workbench.models.catalog import file_hash
 from workbench.models.checkpoint import Checkpoint, described
+from workbench.models.headers import (
+    read_json,
+    read_transformers,
+    transformers_grid,
+    transformers_weights,
+)
 from workbench.models.mae import DecoderShape
 from workbench.models.patches import IMAGENET_MEAN, IMAGENET_STD
 from workbench.models.positions import Stretch
@@ -60,7 +66,7 @@ def from_folder(folder: Path, stretch: Stretch | None = None) -> Checkpoint:
         BadInput: files missing, another model type, no decoder, or what a plain ViT does not have.
     """
     config_path = folder / "config.json"
-    config = _read_config(config_path)
+    config = read_transformers(config_path)
     path, state = _read_state(folder)
     if "decoder_pred.weight" not in state:
         raise BadInput(
@@ -91,34 +97,17 @@ def from_folder(folder: Path, stretch: Stretch | None = None) -> Checkpoint:
 def encoder_from_folder(folder: Path) -> ViT:
     """The encoder of a ViTMAEForPreTraining or ViTMAEModel folder; raises as `from_folder` does."""
     config_path = folder / "config.json"
-    config = _read_config(config_path)
+    config = read_transformers(config_path)
     path, state = _read_state(folder)
     shape, _, _ = _shapes(config, config_path)
     inner = {k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")}
     return assemble_encoder(inner, shape, path)
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    config = read_json(path)
-    kind = config.get("model_type")
-    if kind != "vit_mae":
-        raise BadInput(
-            f"{path} has model_type {shown(kind)}, wanted 'vit_mae'; "
-            "give the folder of a ViTMAEForPreTraining."
-        )
-    return config
-
-
 def _read_state(folder: Path) -> tuple[Path, dict[str, Tensor]]:
-    names = ("model.safetensors", "pytorch_model.bin")
-    found = [folder / name for name in names if (folder / name).is_file()]
-    if not found:
-        raise BadInput(
-            f"{folder} has neither {names[0]} nor {names[1]}; "
-            "fetch the weights in one file beside config.json."
-        )
-    raw, _ = read_weights(found[0])
-    return found[0], _fused({_renamed(name): tensor for name, tensor in raw.items()}, found[0])
+    path = transformers_weights(folder)
+    raw, _ = read_weights(path)
+    return path, _fused({_renamed(name): tensor for name, tensor in raw.items()}, path)
 
 
 def _renamed(name: str) -> str:
@@ -158,20 +147,12 @@ def _shapes(
             f"{origin} has hidden_act {shown(act)} and {size['num_channels']} channels, wanted "
             "'gelu' and 3; use an RGB model with exact GELU."
         )
-    sides = _pair(config.get("image_size", 224), "image_size", origin)
-    patches = _pair(config.get("patch_size", 16), "patch_size", origin)
-    grid = (sides[0] // patches[0], sides[1] // patches[1])
-    # transformers keeps positions as a square table even where the picture is not square.
-    side = math.isqrt(grid[0] * grid[1])
-    if patches[0] != patches[1] or side * side != grid[0] * grid[1] or side < 1:
-        raise BadInput(
-            f"{origin} has pictures of {sides} px in patches of {patches}, wanted square patches "
-            "whose count is a square; transformers itself can build no other."
-        )
+    rows, cols, patch = transformers_grid(config, origin)
+    side = math.isqrt(rows * cols)
     shape = ViTShape(
         rows=side,
         cols=side,
-        patch=patches[0],
+        patch=patch,
         dim=size["hidden_size"],
         depth=size["num_hidden_layers"],
         heads=size["num_attention_heads"],
@@ -184,16 +165,7 @@ def _shapes(
         heads=size["decoder_num_attention_heads"],
         hidden=size["decoder_intermediate_size"],
     )
-    return shape, decoder, grid
-
-
-def _pair(value: object, name: str, origin: Path) -> tuple[int, int]:
-    values = cast(list[object], value) if isinstance(value, list) else [value, value]
-    if len(values) == 2:
-        first, second = values
-        if type(first) is int and type(second) is int and min(first, second) > 0:
-            return first, second
-    raise BadInput(f"{origin}: {name} is {shown(value)}, wanted one or two whole numbers.")
+    return shape, decoder, (rows, cols)
 
 
 def _normalisation(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:

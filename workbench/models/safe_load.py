@@ -16,11 +16,9 @@ import torch
 from torch import Tensor
 
 from workbench.errors import BadInput, shown
+from workbench.models.headers import HEADER_LIMIT, SUFFIXES
 
-PICKLES = (".pt", ".pth", ".ckpt", ".bin")
-SUFFIXES = (".safetensors", *PICKLES)
 BYTES_LIMIT = 16 << 30
-HEADER_LIMIT = 100 << 20
 _lock = threading.Lock()
 
 
