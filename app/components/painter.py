@@ -6,11 +6,10 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from app import state
+from app import payloads, state
 from app.components.scripts import component
 from workbench import scenes
 from workbench.errors import BadInput
-from workbench.masks import MASKS
 from workbench.scenes import Preview
 
 KEY = "painter"
@@ -40,7 +39,7 @@ def draw(seen: Preview) -> None:
         data={
             "photo": "/api/picture?" + urlencode(_picture(seen)),
             "grid": [seen.grid.rows, seen.grid.cols],
-            "base": _base(seen, paint.base),
+            "base": payloads.base_bits(seen, paint.base),
             "hide": paint.hide,
             "show": paint.show,
             "hidden": seen.bits,
@@ -78,25 +77,6 @@ def replace_strokes() -> None:
     st.session_state["painter_seq"] = _edit().get("seq", 0) + 1
 
 
-def _base(seen: Preview, recipe: str) -> str:
-    """The bits of the strategy below the hand edits."""
-    if not recipe:
-        return "0" * seen.grid.size
-    return MASKS.parse(recipe).sample(seen.grid, seed=seen.spec.seed).to_bits()
-
-
 def card(seen: Preview) -> None:
-    """The mask's numbers, each with its unit and count."""
-    numbers = seen.card
-    distance = numbers.mean_distance
-    cells = [
-        ("Hidden", f"{numbers.ratio:.1%}", f"{numbers.hidden} of {numbers.total} patches"),
-        ("Pieces", f"{numbers.pieces}", "connected, by edges"),
-        ("Border", f"{numbers.border}", "patch edges"),
-        ("To visible", "–" if distance is None else f"{distance:.2f}", "patches, mean"),
-    ]
-    body = "".join(
-        f"<div><span>{name}</span><b>{value}</b><small>{unit}</small></div>"
-        for name, value, unit in cells
-    )
-    st.html(f'<div class="mask-card" role="group" aria-label="Mask card">{body}</div>')
+    """Show the mask's numbers."""
+    st.html(payloads.card(seen))

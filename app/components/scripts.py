@@ -6,8 +6,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
-
 from workbench.painter import painter_js
 
 _HERE = Path(__file__).parent
@@ -67,6 +65,8 @@ export default function (host) {{
 @cache
 def component(name: str) -> Callable[..., Any]:
     """The mounting function of the component `name`."""
+    import streamlit as st  # the studio serves the same scripts without it
+
     digest = hashlib.sha256(SCRIPTS[f"{name}.js"]().encode()).hexdigest()[:12]
     loader = _PAINTER_LOADER if name == "painter" else _LOADER
     return st.components.v2.component(

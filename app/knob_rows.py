@@ -1,0 +1,112 @@
+"""Controls of declared knobs as plain data: what `knobs.js` draws, and what it sends back."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from workbench.errors import BadInput
+from workbench.fills import FILLS
+from workbench.masks import MASKS
+from workbench.params import KnobSpec, knobs
+
+PAINT_ONLY = "painted"
+
+
+@cache
+def menu(kind: str) -> dict[str, str]:
+    """Names and their one-line summaries; what needs a score map is not offered on this page."""
+    rows = (MASKS if kind == "masks" else FILLS).describe()
+    return {row["name"]: row["summary"] for row in rows if not row.get("needs_maps")}
+
+
+def mask_rows(
+    base: Any, seed: int, lock: float | None, problems: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Rows for a strategy (None: painted by hand only), the seed and the exact-ratio lock."""
+    rows = [] if base is None else declared_rows(base, "mask", problems)
+    rows.append(_row("seed", "Seed", "seed", seed, 0, None, 1))
+    lock_row = _row("lock", "Lock the ratio", "lock", lock, 0.0, 1.0, 0.01)
+    lock_row["start"] = getattr(base, "ratio", 0.75)
+    lock_row["help"] = "Fills or thins at random to an exact ratio; painted patches go last."
+    for row in (*rows[-1:], lock_row):
+        row["problem"] = problems.get(f"mask.{row['name']}")
+    return [*rows, lock_row]
+
+
+def declared_rows(recipe: Any, where: str, problems: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One row a knob; `problems` holds sentences by `<where>.<knob>`."""
+    rows = [_declared(spec, getattr(recipe, spec.name)) for spec in knobs(type(recipe))]
+    return [{**row, "problem": problems.get(f"{where}.{row['name']}")} for row in rows]
+
+
+def _declared(spec: KnobSpec, value: Any) -> dict[str, Any]:
+    high = spec.maximum if spec.soft_maximum is None else spec.soft_maximum
+    low = spec.minimum
+    step = spec.step or (1 if spec.kind == "int" else None)
+    if step is None and low is not None and high is not None:
+        step = (high - low) / 100
+    shown = value if spec.kind != "recipe" or value is None else str(value)
+    row = _row(spec.name, plain(spec.name), spec.kind, shown, low, high, step)
+    choices = list(spec.choices or ())
+    return {**row, "help": spec.help, "optional": spec.optional, "choices": choices}
+
+
+def _row(
+    name: str, label: str, kind: str, value: Any, low: float | None, high: float | None, step: Any
+) -> dict[str, Any]:
+    return {
+        "name": name, "label": label, "kind": kind, "value": value, "low": low, "high": high,
+        "step": step, "help": "", "optional": False, "choices": [],
+    }  # fmt: skip
+
+
+def plain(name: str) -> str:
+    """A name as a person reads it."""
+    return name.replace("_", " ").capitalize()
+
+
+def strategy_label(name: str) -> str:
+    """A strategy's name as a person reads it."""
+    return "By hand only" if name == PAINT_ONLY else plain(name)
+
+
+def carried(registry: Any, name: str, old: Any) -> str:
+    """The recipe of another member; knobs of the same name keep their values where allowed."""
+    member = registry.get(name)
+    own = {spec.name for spec in knobs(member)}
+    before = {spec.name: getattr(old, spec.name) for spec in knobs(type(old))} if old else {}
+    try:
+        return str(member(**{key: value for key, value in before.items() if key in own}))
+    except BadInput:
+        return str(member())
+
+
+def tuned(
+    registry: Any, recipe: Any, values: Mapping[str, Any], complain: Callable[[str, str], None]
+) -> str | None:
+    """The recipe with every value that is allowed.
+
+    A refused value keeps the old one and is told by `complain(knob, sentence)`; a combination that
+    is refused is told with the knob "" and gives None.
+    """
+    member, accepted = type(recipe), {}
+    for spec in knobs(member):
+        value = values.get(spec.name, getattr(recipe, spec.name))
+        try:
+            if spec.kind == "recipe" and isinstance(value, str):
+                value = registry.parse(value)
+            member(**{**accepted, spec.name: value})
+        except BadInput as error:
+            complain(spec.name, str(error))
+            value = getattr(recipe, spec.name)
+        accepted[spec.name] = value
+    try:
+        return str(member(**accepted))
+    except BadInput as error:
+        complain("", str(error))
+        return None
+
+
+def whole_number(value: Any) -> Any:
+    """A float without a fraction as an int; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
