@@ -273,3 +273,20 @@ def test_a_build_without_packing_is_noticed(monkeypatch):
 def test_an_array_is_no_mask(model):
     with pytest.raises(BadInput, match=r"mask is a ndarray, wanted a workbench.masks.Mask; make"):
         model(images_of(1, 3, 16, 24), np.ones((1, 4, 6), bool))
+
+
+@pytest.mark.parametrize("layer_scale", [False, True])
+def test_a_packed_block_is_the_block_and_returns_its_map(layer_scale):
+    from workbench.models.inference import PackedBlock
+    from workbench.models.transformer import Block
+
+    torch.manual_seed(0)
+    block = Block(24, 3, 48, layer_scale=layer_scale, qkv_bias=not layer_scale).eval()
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    x, maps, packed_maps = torch.randn(2, 7, 24), [], []
+    with torch.inference_mode():
+        packed = PackedBlock(block)
+        torch.testing.assert_close(packed(x), block(x), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(packed(x, None, packed_maps), block(x, None, maps))
+        torch.testing.assert_close(packed_maps[0], maps[0])

@@ -57,6 +57,14 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v)
 
 
+def attended(q: Tensor, k: Tensor, v: Tensor, maps: list[Tensor] | None) -> Tensor:
+    """`attend`, and the attention map is appended to `maps` if given."""
+    if maps is None:
+        return attend(q, k, v)
+    maps.append(attention_map(q, k))
+    return maps[-1] @ v
+
+
 def attention_map(q: Tensor, k: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(d)), [b, heads, queries, keys]."""
     return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(-1)
@@ -95,11 +103,7 @@ class Attention(nn.Module):
             q = F.linear(x[:, -tail:], w[:d], q_bias).view(b, tail, self.heads, -1).transpose(1, 2)
             kv = F.linear(x, w[d:], kv_bias).view(b, n, 2, self.heads, -1)
             k, v = kv.permute(2, 0, 3, 1, 4).unbind(0)
-        if maps is None:
-            out = attend(q, k, v)
-        else:
-            maps.append(attention_map(q, k))
-            out = maps[-1] @ v
+        out = attended(q, k, v, maps)
         return self.proj(out.transpose(1, 2).reshape(b, -1, d))
 
 
