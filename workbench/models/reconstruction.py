@@ -77,6 +77,7 @@ class Reconstructor:
         device: where it runs.
         precision: "fp32" or "bf16".
         hash: SHA-256 of the weights file.
+        weights: how many numbers it consists of.
     """
 
     def __init__(
@@ -102,8 +103,8 @@ class Reconstructor:
         own = checkpoint.model
         # Positions stay exact until they have been stretched.
         self._tables = (own.encoder.pos_embed.float(), own.decoder_pos_embed.float())
-        self._weights = sum(p.numel() for p in own.parameters())
-        with threads_for(self._weights):  # short copies, which a second thread would only delay
+        self.weights = sum(p.numel() for p in own.parameters())
+        with threads_for(self.weights):  # short copies, which a second thread would only delay
             self._own = prepared(own, self.device, self._dtype)
         repeat = self.grid.patch**2
         self._mean = torch.tensor(checkpoint.mean * repeat, device=self.device)
@@ -177,9 +178,24 @@ class Reconstructor:
         error = answer.error.reshape(rows, cols).cpu().numpy()
         return ReconstructedPicture(pixels, composite, error, answer.loss, self._notes_on(grid))
 
+    @torch.inference_mode()
+    def hidden_patches(self, patches: Tensor, hidden: NDArray[np.bool_], grid: Grid) -> Tensor:
+        """What a model without norm-pix says of hidden patches alone, as fast as it can.
+
+        Takes one picture's patches [1, n, p] in [0, 1] on `device`, and bool [b, n] of which every
+        row hides equally many, k. Returns float32 [b, k, p] in [0, 1], patches in picture order.
+        Uses as many threads as the caller has set.
+        """
+        visible = hidden.shape[1] - int(hidden[0].sum())
+        order = torch.from_numpy(np.argsort(hidden, axis=1, kind="stable")).to(self.device)
+        inputs = ((patches - self._mean) / self._std).to(self._dtype).expand(len(hidden), -1, -1)
+        model = self._model_for((grid.rows, grid.cols))
+        raw = model(inputs, order[:, :visible], order[:, visible:]).float()
+        return torch.addcmul(self._mean, raw, self._std).clamp_(0, 1)
+
     def _work(self, hidden: NDArray[np.bool_]) -> float:
         """Multiply-adds of a call on the CPU, roughly: each weight once a token."""
-        return float(self._weights * hidden.size) if self.device.type == "cpu" else 0.0
+        return float(self.weights * hidden.size) if self.device.type == "cpu" else 0.0
 
     @torch.inference_mode()
     def _answer(self, patches: Tensor, hidden: NDArray[np.bool_], grid: Grid) -> _Answer:
