@@ -110,5 +110,5 @@ class PictureUnderMasks:
         mask = Mask(hidden.reshape(-1, *self.grid.shape), self.grid)
         full = self.model(image.expand(len(hidden), -1, -1, -1).contiguous(), mask).pixels
         parts = full.view(len(hidden), 3, rows, p, cols, p).permute(0, 2, 4, 3, 5, 1)
-        patches = parts.reshape(*hidden.shape, -1)[torch.from_numpy(hidden)]
+        patches = parts.reshape(*hidden.shape, -1)[torch.from_numpy(hidden.copy())]
         return patches.view(len(hidden), -1, p * p * 3).to(self.model.device)

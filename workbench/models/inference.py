@@ -73,12 +73,14 @@ class PackedBlock(nn.Module):
     def forward(
         self, x: Tensor, tail: int | None = None, maps: list[Tensor] | None = None
     ) -> Tensor:
-        """See `Block`; `tail` must be None."""
+        """See `Block`."""
         b, n, d = x.shape
         y = normalised(x, self._first)
         qkv = self._qkv.forward(y).view(b, n, 3, self._heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        out = attended(q, k, v, maps).transpose(1, 2).reshape(b, n, d)
+        if tail is not None:
+            q, x = q[:, :, -tail:], x[:, -tail:].contiguous()
+        out = attended(q, k, v, maps).transpose(1, 2).reshape(b, -1, d)
         x = self._proj.added(out, x)
         y = normalised(x, self._second)
         return self._down.added(self._up.forward(y), x)
@@ -92,7 +94,7 @@ def normalised(x: Tensor, norm: nn.LayerNorm) -> Tensor:
 def prepared(
     model: MaskedAutoencoder, device: torch.device, dtype: torch.dtype
 ) -> MaskedAutoencoder:
-    """`model` on `device` in `dtype`, for `forward(..., everything=True)` without gradients alone.
+    """`model` on `device` in `dtype`, for `forward` without gradients alone.
 
     The model given is left as it is; weights that need no change are shared with it.
     """

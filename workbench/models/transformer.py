@@ -95,9 +95,6 @@ class Attention(nn.Module):
         b, n, d = x.shape
         if tail is None:
             q, k, v = self.qkv(x).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        elif not isinstance(self.qkv, nn.Linear):  # packed weights cannot be cut
-            q, k, v = self.qkv(x).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-            q = q[:, :, -tail:]
         else:
             w, bias = self.qkv.weight, self.qkv.bias
             q_bias = kv_bias = None
