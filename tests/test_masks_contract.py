@@ -20,6 +20,7 @@ GRIDS = {
     "column": Grid(9, 1),
     "one": Grid(1, 1),
     "clip": Grid(6, 5, frames=4),
+    "spectrum": Grid(8, 9, patch=1, domain="frequency"),
 }
 NAMES = MASKS.names()
 
@@ -77,7 +78,8 @@ def test_shape_count_and_independence_of_the_batch(strategy, shape):
     if strategy.promise == "exact":
         assert set(batch.counts.tolist()) == {int(np.floor(round(ratio * grid.size, 9) + 0.5))}
     if strategy.promise != "free" and ratio in (0, 1):
-        assert set(batch.counts.tolist()) == {round(ratio) * grid.size}
+        all_cells = grid.rows * grid.cols if strategy.frames == "view" else grid.size
+        assert set(batch.counts.tolist()) == {round(ratio) * all_cells}
     assert _draw(strategy, grid, 9, seed=5, step=2, first=60) == batch
     for row in range(9):
         assert _draw(strategy, grid, 1, seed=5, step=2, first=60 + row) == batch[row]
@@ -94,16 +96,21 @@ def test_a_large_batch_is_made_of_the_same_rows(name):
         assert strategy.sample(grid, length, seed=1, first=first) == batch[first : first + length]
 
 
+# Fewest different masks among 64 images, where not nearly all differ: few places or few sides.
+FEW = {"stripes": 2, "checker": 2, "frequency_disc": 2, "frequency_band": 2, "band": 10,
+       "channels": 6, "time_span": 10, "mixing": 1}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_seed_step_and_image_change_a_random_mask(name):
-    strategy, grid = MASKS.get(name)(), GRIDS["square"]
+    strategy = MASKS.get(name)()
+    grid = Grid(14, 14, frames=4) if strategy.frames else GRIDS["square"]
     many = strategy.sample(grid, 64)
     kinds = len({mask.to_bits() for mask in many})
-    if kinds == 1:  # nothing random in it
+    if kinds == 1 and name not in FEW:  # nothing random in it
         assert strategy.sample(grid, 64, seed=9, step=9) == many
         return
-    least = 2 if name == "stripes" else 60
-    assert kinds >= least
+    assert kinds >= FEW.get(name, 60)
     assert strategy.sample(grid, 64, seed=1) != many
     assert strategy.sample(grid, 64, step=1) != many
 
@@ -118,7 +125,32 @@ def test_the_description_holds(name):
         strategy.ratio = 0.1
 
 
-WITH_RATIO = [name for name in NAMES if any(k.name == "ratio" for k in knobs(MASKS.get(name)))]
+@pytest.mark.parametrize("name", [name for name in NAMES if not MASKS.get(name).flat])
+def test_one_frame_is_as_none(name):
+    strategy = MASKS.get(name)()
+    for rows, cols in ((6, 5), (1, 9)):
+        maps = _maps(strategy, Grid(rows, cols), 20)
+        framed = {recipe: scores[:, None] for recipe, scores in maps.items()}
+        one = strategy.sample(Grid(rows, cols, frames=1), 20, seed=3, maps=framed)
+        none = strategy.sample(Grid(rows, cols), 20, seed=3, maps=maps)
+        assert np.array_equal(one.hidden[:, 0], none.hidden)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_frames_and_domain_have_known_meanings(name):
+    strategy = MASKS.get(name)
+    assert strategy.frames in ("", "time", "view", "modality", "band")
+    assert strategy.domain in ("", "frequency")
+    assert not (strategy.flat and strategy.frames)
+
+
+def _any_ratio(name: str) -> bool:
+    """`uniform` has a ratio to name it and refuses all others."""
+    member = MASKS.get(name)
+    return name != "uniform" and any(knob.name == "ratio" for knob in knobs(member))
+
+
+WITH_RATIO = [name for name in NAMES if _any_ratio(name)]
 
 
 @given(

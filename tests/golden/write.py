@@ -13,6 +13,20 @@ from workbench.params import knobs
 
 FOLDER = Path(__file__).parent
 GRIDS = (Grid(8, 8), Grid(5, 11), Grid(1, 12))
+CLIP = Grid(4, 7, frames=3)  # for strategies to which a frame means something
+EXTRA = {
+    "painted": [
+        'painted(hide="0-3, 9", show="8")',
+        'painted(hide="0-3", show="8-11", over=random(ratio=0.75), lock=0.5)',
+    ],
+    "frequency_disc": ["frequency_disc(radius=3, low=1)", "frequency_disc(radius=2.5, low=0)"],
+    "frequency_band": ["frequency_band(inner=1.5, outer=3)"],
+    "uniform": ["uniform(secondary=0.5)"],
+    "time_span": ["time_span(ratio=0.5, span=2)", "time_span(ratio=0.5, untouched=0.5)"],
+    "target_half": ["target_half(half=0.5)"],
+    "band": ["band(share=0.7)"],
+    "running_cells": ["running_cells(decoder_ratio=0.25)"],
+}
 
 
 def recipes(name: str) -> list[str]:
@@ -22,13 +36,7 @@ def recipes(name: str) -> list[str]:
     for knob in knobs(member):
         values = (True, False) if knob.kind == "bool" else knob.choices or ()
         found += [member(**{knob.name: value}) for value in values]
-    extra = {
-        "painted": [
-            'painted(hide="0-3, 9", show="8")',
-            'painted(hide="0-3", show="8-11", over=random(ratio=0.75), lock=0.5)',
-        ]
-    }
-    found += [MASKS.parse(text) for text in extra.get(name, [])]
+    found += [MASKS.parse(text) for text in EXTRA.get(name, [])]
     return list(dict.fromkeys(map(str, found)))
 
 
@@ -36,8 +44,9 @@ def text(name: str) -> str:
     """All golden masks of a strategy: two images side by side, # hidden and . visible."""
     parts = []
     for recipe in recipes(name):
-        for grid in GRIDS:
-            title = f"{recipe} on {grid.rows} x {grid.cols}, seed 7, step 3, images 20 and 21"
+        for grid in (*GRIDS, CLIP) if MASKS.get(name).frames else GRIDS:
+            sides = " x ".join(map(str, grid.shape))
+            title = f"{recipe} on {sides}, seed 7, step 3, images 20 and 21"
             try:
                 mask = MASKS.parse(recipe).sample(grid, 2, seed=7, step=3, first=20)
                 parts.append(f"{title}\n{drawn(mask)}")
@@ -47,10 +56,12 @@ def text(name: str) -> str:
 
 
 def drawn(mask: Mask) -> str:
-    """One line a row, the images beside each other, targets below."""
+    """One line a row, the images beside each other, frames and then targets below."""
     planes = [mask.hidden]
     if mask.targets is not None:
         planes += list(mask.targets.swapaxes(0, 1))
+    if mask.grid.frames is not None:
+        planes = [frame for plane in planes for frame in plane.swapaxes(0, 1)]
     lines = []
     for plane in planes:
         for row in plane.swapaxes(0, 1):
