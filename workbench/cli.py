@@ -14,6 +14,7 @@ from typer.exceptions import Abort, Exit, TyperException
 from workbench.commands.app import app as app_command
 from workbench.commands.doctor import doctor
 from workbench.commands.masks import draw, strategies
+from workbench.commands.measure import measure
 from workbench.commands.models import evaluate, models, train
 from workbench.commands.reconstruct import reconstruct
 from workbench.errors import BadInput
@@ -27,7 +28,7 @@ cli = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (draw, reconstruct, strategies, models, doctor, train, evaluate):
+for command in (draw, measure, reconstruct, strategies, models, doctor, train, evaluate):
     cli.command(command.__name__)(command)
 cli.command("app")(app_command)
 

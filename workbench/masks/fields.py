@@ -25,9 +25,10 @@ def shaped(grid: Grid, noise: Noise, gain: Gain, margin: int) -> NDArray[np.floa
     white = bits * np.float32(2.0**-32) - np.float32(0.5)
     spectrum: NDArray[Any] = np.fft.rfftn(white.reshape(-1, *sizes), axes=axes)
     spectrum *= gain(_frequency(sizes)).astype(np.float32)
-    field = np.fft.irfftn(spectrum, s=sizes, axes=axes)
-    cut = (slice(None), *(slice(side) for side in grid.shape))
-    return field[cut].astype(np.float32).reshape(noise.count, -1)
+    for axis, side in zip(axes[:-1], grid.shape, strict=False):  # cut before the next axis is done
+        spectrum = np.fft.ifft(spectrum, axis=axis).swapaxes(0, axis)[:side].swapaxes(0, axis)
+    field = np.fft.irfft(spectrum, sizes[-1], axis=axes[-1])[..., : grid.cols]
+    return field.astype(np.float32).reshape(noise.count, -1)
 
 
 def _frequency(sizes: tuple[int, ...]) -> NDArray[np.float64]:

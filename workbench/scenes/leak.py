@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from workbench.analysis.baselines import BASELINES, baseline
 from workbench.analysis.metrics import Metrics, hidden_metrics
 from workbench.errors import BadInput
-from workbench.scenes.compose import compose, preview, to_float
+from workbench.scenes.compose import Preview, Scene, compose, preview, to_float
+from workbench.scenes.photos import Pixels
 from workbench.scenes.spec import SceneSpec
 
 
@@ -22,20 +23,25 @@ class LeakMeter:
     explained: float
 
 
-def leak(spec: SceneSpec) -> LeakMeter:
+def leak(spec: SceneSpec, pixels: Pixels | None = None) -> LeakMeter:
     """Measure the baselines and the model on one scene.
+
+    Args:
+        spec: what to measure.
+        pixels: uint8 [h, w, 3] to use in place of the photo that the scene names.
 
     Raises:
         BadInput: see `compose`.
     """
-    before = preview(spec)
+    before: Preview = preview(spec) if pixels is None else compose(spec, pixels)
     if not 0 < before.card.hidden < before.card.total:
         raise BadInput(
             f"{before.card.hidden} of {before.card.total} patches are hidden; the leak meter needs "
             "some hidden and some visible ones, so move the ratio."
         )
     original, hidden = to_float(before.photo), before.mask.to_pixels()[0]
-    rows = [(f"model {spec.model}", compose(spec).metrics)]
+    made = before if isinstance(before, Scene) else compose(spec)
+    rows = [(f"model {spec.model}", made.metrics)]
     for name in BASELINES:
         guess = baseline(name, original, hidden)
         rows.append((name, hidden_metrics(original, guess, hidden)))
