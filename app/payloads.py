@@ -98,7 +98,7 @@ def base_bits(seen: Preview, recipe: str) -> str:
     """The bits of the strategy below the hand edits."""
     if not recipe:
         return "0" * seen.grid.size
-    return MASKS.parse(recipe).sample(seen.grid, seed=seen.spec.seed).to_bits()
+    return MASKS.parse(recipe).sample(seen.grid, seed=seen.spec.seed, maps=seen.maps).to_bits()
 
 
 def card(seen: Preview) -> str:

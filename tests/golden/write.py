@@ -7,6 +7,8 @@ the difference before committing it.
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from workbench.errors import BadInput
 from workbench.masks import MASKS, Grid, Mask
 from workbench.params import knobs
@@ -40,6 +42,13 @@ def recipes(name: str) -> list[str]:
     return list(dict.fromkeys(map(str, found)))
 
 
+def slope(grid: Grid) -> np.ndarray:
+    """A made-up map for two images: six steps, rising from one corner to the other."""
+    down, across = (np.linspace(0, 1, side) for side in (grid.rows, grid.cols))
+    plane = np.floor(2.999 * (down[:, None] + across))
+    return np.stack([plane, plane[::-1, ::-1]])
+
+
 def text(name: str) -> str:
     """All golden masks of a strategy: two images side by side, # hidden and . visible."""
     parts = []
@@ -48,7 +57,9 @@ def text(name: str) -> str:
             sides = " x ".join(map(str, grid.shape))
             title = f"{recipe} on {sides}, seed 7, step 3, images 20 and 21"
             try:
-                mask = MASKS.parse(recipe).sample(grid, 2, seed=7, step=3, first=20)
+                strategy = MASKS.parse(recipe)
+                maps = dict.fromkeys(strategy.needs, slope(grid))
+                mask = strategy.sample(grid, 2, seed=7, step=3, first=20, maps=maps)
                 parts.append(f"{title}\n{drawn(mask)}")
             except BadInput as error:
                 parts.append(f"{title}\nrefused: {error}\n")

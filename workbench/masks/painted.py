@@ -48,6 +48,11 @@ class Painted(Strategy):
         """Exact when locked."""
         return "free" if self.lock is None else "exact"
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The maps of the recipe below."""
+        return () if self.over is None else self.over.needs
+
     def at(self, progress: float) -> Strategy:
         """Follow the schedule of the recipe below."""
         return self if self.over is None else replace(self, over=self.over.at(progress))

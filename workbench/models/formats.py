@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,7 +67,9 @@ def load_reconstructor(
     found = _read(locate(name_or_path), heads, decoder_heads, positions)
     if norm_pix is not None:
         found = replace(found, norm_pix=norm_pix)
-    return Reconstructor(found, device=place, precision=chosen, statistics=statistics)
+    made = Reconstructor(found, device=place, precision=chosen, statistics=statistics)
+    made.reread = partial(_read, locate(name_or_path), heads, decoder_heads, positions)
+    return made
 
 
 def load_encoder(

@@ -1,5 +1,6 @@
 """From pictures and a mask to what the model makes of the hidden patches."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -92,6 +93,8 @@ class Reconstructor:
         self.precision = precision
         self.statistics = statistics
         self.card, self.hash = checkpoint.card, checkpoint.hash
+        # Gradients and maps need the weights as stored; whoever read a file leaves the way back.
+        self.reread: Callable[[], Checkpoint] = lambda: checkpoint
         rows, cols = checkpoint.grid
         self.grid = Grid(rows, cols, patch=checkpoint.model.shape.patch)
         self.size = self.grid.pixels

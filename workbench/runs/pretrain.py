@@ -20,6 +20,7 @@ from workbench.models.precision import bf16_pays
 from workbench.models.transformer import ViTShape
 from workbench.objectives.mae import mae_loss
 from workbench.runs.presets import Preset
+from workbench.scores import maps_for
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,9 @@ def batch_loss(
     images = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float().div_(255)
     side = preset.size // preset.patch
     strategy = MASKS.parse(preset.masks[step % len(preset.masks)])
-    mask = strategy.sample(
-        Grid(side, side, patch=preset.patch), count=preset.batch, seed=preset.seed, step=step
-    )
+    grid = Grid(side, side, patch=preset.patch)
+    maps = maps_for(strategy, images.cpu().numpy(), grid, seed=preset.seed)
+    mask = strategy.sample(grid, count=preset.batch, seed=preset.seed, step=step, maps=maps)
     visible = torch.from_numpy(mask.visible_indices()).to(device)
     hidden = torch.from_numpy(mask.hidden_indices()).to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16_pays(device)):

@@ -7,6 +7,7 @@ from workbench.scenes.compose import (
     compose,
     forget_models,
     grid_of,
+    maps_of,
     preview,
     warm,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "forget_models",
     "grid_of",
     "leak",
+    "maps_of",
     "preview",
     "restore",
     "split_paint",

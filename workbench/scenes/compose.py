@@ -13,7 +13,8 @@ from workbench.analysis.mask_card import MaskCard, mask_card
 from workbench.analysis.metrics import Metrics, hidden_metrics
 from workbench.errors import BadInput
 from workbench.fills import FILLS
-from workbench.masks import Grid, Mask
+from workbench.masks import Grid, Mask, Strategy
+from workbench.scenes.maps import Maps, scene_maps
 from workbench.scenes.photos import Pixels, display, fitted
 from workbench.scenes.spec import SceneSpec
 
@@ -27,7 +28,8 @@ class Preview:
 
     `photo` is what the model sees, uint8 [h, w, 3]; `shown` the same cut with more pixels;
     `masked` the photo with the fill in its hidden patches, uint8 [h, w, 3], or [h, w, 4] for a
-    transparent fill; `hidden` bool [rows, cols].
+    transparent fill; `hidden` bool [rows, cols]; `maps` the score maps that the mask follows,
+    float32 [1, rows, cols] by recipe, {} for most.
     """
 
     spec: SceneSpec
@@ -38,6 +40,7 @@ class Preview:
     photo: Pixels
     shown: Pixels
     masked: Pixels
+    maps: Maps
 
     @property
     def bits(self) -> str:
@@ -127,15 +130,30 @@ def grid_of(spec: SceneSpec) -> Grid:
 
 @lru_cache(maxsize=64)
 def preview(spec: SceneSpec) -> Preview:
-    """Draw the mask and show the photo with it; needs no torch.
+    """Draw the mask and show the photo with it; needs no torch unless a score map does.
 
     Raises:
         BadInput: a photo, recipe or model that does not exist, or a mask that does not fit.
     """
-    return _preview(spec, grid_of(spec), None)
+    return _preview(spec, grid_of(spec), None, None)
 
 
-def _preview(spec: SceneSpec, grid: Grid, pixels: Pixels | None) -> Preview:
+def maps_of(spec: SceneSpec, strategy: Strategy | None = None, grid: Grid | None = None) -> Maps:
+    """The score maps that a strategy needs on the scene's photo, kept once they were made.
+
+    Args:
+        spec: whose photo and model.
+        strategy: in place of the scene's own.
+        grid: in place of the grid of the scene's model.
+
+    Raises:
+        BadInput: see `preview`.
+    """
+    strategy = strategy or spec.strategy
+    return scene_maps(spec, strategy, grid or grid_of(spec), model_of) if strategy.needs else {}
+
+
+def _preview(spec: SceneSpec, grid: Grid, pixels: Pixels | None, maps: Maps | None) -> Preview:
     height, width = grid.rows * grid.patch, grid.cols * grid.patch
     if pixels is None:
         photo = fitted(spec.photo, height, width, spec.fit)
@@ -144,10 +162,14 @@ def _preview(spec: SceneSpec, grid: Grid, pixels: Pixels | None) -> Preview:
         from workbench.data.images import fit
 
         photo = shown = fit(pixels, height, width, spec.fit)
-    mask = spec.strategy.sample(grid, count=1, seed=spec.seed)
+    strategy = spec.strategy
+    found: Maps = {} if maps is None else dict(maps)
+    if strategy.needs and maps is None:
+        found = scene_maps(spec, strategy, grid, model_of, None if pixels is None else photo)
+    mask = strategy.sample(grid, count=1, seed=spec.seed, maps=found)
     hidden = mask.hidden[0]
     masked = masked_picture(photo, mask.to_pixels()[0], spec)
-    return Preview(spec, grid, mask, hidden, mask_card(hidden), photo, shown, masked)
+    return Preview(spec, grid, mask, hidden, mask_card(hidden), photo, shown, masked, found)
 
 
 def masked_picture(photo: Pixels, hidden: NDArray[np.bool_], spec: SceneSpec) -> Pixels:
@@ -160,18 +182,20 @@ def masked_picture(photo: Pixels, hidden: NDArray[np.bool_], spec: SceneSpec) ->
     return to_bytes(filled)
 
 
-def compose(spec: SceneSpec, pixels: Pixels | None = None) -> Scene:
+def compose(spec: SceneSpec, pixels: Pixels | None = None, maps: Maps | None = None) -> Scene:
     """Make the scene: mask, reconstruction, errors and numbers.
 
     Args:
         spec: what to show.
         pixels: uint8 [h, w, 3] to use in place of the photo that the scene names.
+        maps: score maps [1, rows, cols] by recipe, in place of those made from the photo.
 
     Raises:
         BadInput: see `preview`; also a mask that hides nothing or everything, which the model
             refuses.
     """
-    before = _preview(spec, grid_of(spec), pixels) if pixels is not None else preview(spec)
+    own = pixels is not None or maps is not None
+    before = _preview(spec, grid_of(spec), pixels, maps) if own else preview(spec)
     model = model_of(spec)
     if model.grid != before.grid:
         raise BadInput(

@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ Pixels = NDArray[np.uint8]
 DRAWN = re.compile(r"drawn-(\d{1,9})")
 DRAWN_SIDE = 288
 SHOWN_SIDE = 576
+MADE_OF_PHOTOS: list[Any] = []  # caches of what others make of photos
 
 
 @lru_cache(maxsize=16)
@@ -45,7 +47,7 @@ def source(name: str) -> Pixels:
 
 def forget() -> None:
     """Drop what is cached, after an upload was deleted."""
-    for cached in (source, fitted, display):
+    for cached in (source, fitted, display, *MADE_OF_PHOTOS):
         cached.cache_clear()
 
 
