@@ -40,35 +40,6 @@ const RESULTS_CSS = `
 `;
 
 const SCALE = 0.1; // the fixed top of the error scale, so that two pictures can be compared
-const RAMP = [[20, 11, 52], [87, 15, 109], [148, 38, 104], [207, 68, 70], [242, 117, 28], [251, 181, 26], [252, 255, 164]];
-
-function heat(share) {
-  const at = Math.min(Math.max(share, 0), 1) * (RAMP.length - 1);
-  const low = Math.min(Math.floor(at), RAMP.length - 2);
-  return RAMP[low].map((value, channel) => Math.round(value + (RAMP[low + 1][channel] - value) * (at - low)));
-}
-
-function swap(image, source) {
-  if (image.dataset.source === source) return Promise.resolve();
-  image.dataset.source = source;
-  if (!source) {
-    image.classList.add("hidden");
-    return Promise.resolve();
-  }
-  const next = new Image();
-  next.src = source;
-  const show = () => {
-    if (image.dataset.source !== source) return;
-    image.src = source;
-    image.classList.remove("hidden");
-  };
-  return next.decode().then(show, show);
-}
-
-function picture(label, extra = "") {
-  return make("img", { alt: label, class: `hidden ${extra}`, draggable: "false" });
-}
-
 function tile(label, stage, hint) {
   return make("figure", {}, stage,
     make("figcaption", {}, make("span", { text: label }), hint ? make("span", { class: "hint", text: hint }) : null));

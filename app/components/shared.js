@@ -95,3 +95,34 @@ async function copy(text) {
     if (!done) throw new Error("copying is not allowed here");
   }
 }
+
+// From black over red to cream: rises in lightness, so it also reads without colour.
+const RAMP = [[20, 11, 52], [87, 15, 109], [148, 38, 104], [207, 68, 70], [242, 117, 28], [251, 181, 26], [252, 255, 164]];
+
+function heat(share) {
+  const at = Math.min(Math.max(share, 0), 1) * (RAMP.length - 1);
+  const low = Math.min(Math.floor(at), RAMP.length - 2);
+  return RAMP[low].map((value, channel) => Math.round(value + (RAMP[low + 1][channel] - value) * (at - low)));
+}
+
+// A picture is replaced only when it differs and is decoded, so that nothing flickers.
+function swap(image, source) {
+  if (image.dataset.source === source) return Promise.resolve();
+  image.dataset.source = source;
+  if (!source) {
+    image.classList.add("hidden");
+    return Promise.resolve();
+  }
+  const next = new Image();
+  next.src = source;
+  const show = () => {
+    if (image.dataset.source !== source) return;
+    image.src = source;
+    image.classList.remove("hidden");
+  };
+  return next.decode().then(show, show);
+}
+
+function picture(label, extra = "") {
+  return make("img", { alt: label, class: `hidden ${extra}`, draggable: "false" });
+}
