@@ -12,7 +12,7 @@ from workbench.masks.strategy import Drawn, Maps, Ratio, Strategy
 from workbench.params import Knob
 from workbench.seeds import Noise, hashed
 
-SHARE_STREAM, SUBSET_STREAM = 1, 2
+SHARE_STREAM, SUBSET_STREAM, REST_STREAM = 1, 2, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,8 @@ class DirichletBudget(Strategy):
         wanted = hide_lowest(bits, tokens.ravel()).reshape(noise.count, modalities, plane)
         rank = np.where(chosen[:, :, None], np.uint64(1), np.uint64(2))
         rank = np.where(wanted, np.uint64(0), rank) << np.uint64(32)
-        keys = rank.reshape(noise.count, -1) | bits.reshape(noise.count, -1)
+        # noise of its own: the lowest left over would favour modalities that show few
+        keys = rank.reshape(noise.count, -1) | noise.bits(grid.size, REST_STREAM)
         return ~hide_lowest(keys, visible).reshape(-1, *grid.shape)
 
     def _chosen(self, modalities: int, noise: Noise) -> NDArray[np.bool_]:
