@@ -20,7 +20,9 @@ def watch(page: Page, url: str, complaints: list[str]) -> None:
     local = (url, url.replace("http", "ws"), "data:", "blob:")
 
     def console(message: Any) -> None:
-        if message.type == "error":
+        # Streamlit looks for its server below the page's own address first, and then finds it.
+        looked = "/_stcore/" in message.location.get("url", "") and "404" in message.text
+        if message.type == "error" and not looked:
             complaints.append(f"console: {message.text}")
 
     page.on("console", console)

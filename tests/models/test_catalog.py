@@ -6,9 +6,12 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from workbench.errors import BadInput
@@ -17,6 +20,8 @@ from workbench.models.catalog import broken_cards
 from workbench.models.checkpoint import save_checkpoint
 from workbench.models.headers import read_shapes
 from workbench.models.pickled import Made, read_description
+from workbench.runs.presets import PRESETS
+from workbench.runs.pretrain import pretrain
 
 
 @pytest.fixture(scope="module")
@@ -220,3 +225,18 @@ def test_a_repaired_file_is_seen(models):
     assert told("cut.pth") and not found()
     torch.save({"model": official(), "args": STATED}, models / "cut.pth")
     assert not told("cut.pth") and "cut" in found()
+
+
+def test_a_training_run_is_listed_by_its_folder(models, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(photos / "0.png")
+    smoke = replace(PRESETS["smoke"], steps=1)
+    pretrain(smoke, [photos], models / "mine", device="cpu")
+    info = found()["mine"]
+    assert (info.rows, info.cols, info.patch, info.norm_pix) == (4, 4, 12, False)
+    assert info.origin == "pretraining run" and info.intact()
+    assert load_reconstructor("mine", device="cpu").grid.shape == (4, 4)
+    (models / "mine" / "state.pt").unlink()
+    assert "no state.pt" in told("mine")[0]

@@ -94,7 +94,7 @@ activity = Activity()
 _model_lock = threading.Lock()
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)  # as many as a page shows side by side
 def _loaded(name: str, device: str, precision: str) -> "Reconstructor":
     from workbench.models import load_reconstructor
 
