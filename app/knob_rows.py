@@ -8,6 +8,7 @@ from workbench.errors import BadInput
 from workbench.fills import FILLS
 from workbench.masks import MASKS
 from workbench.params import KnobSpec, knobs
+from workbench.schedules import Schedule
 
 PAINT_ONLY = "painted"
 
@@ -26,7 +27,7 @@ def mask_rows(
     rows = [] if base is None else declared_rows(base, "mask", problems)
     rows.append(_row("seed", "Seed", "seed", seed, 0, None, 1))
     lock_row = _row("lock", "Lock the ratio", "lock", lock, 0.0, 1.0, 0.01)
-    lock_row["start"] = getattr(base, "ratio", 0.75)
+    lock_row["start"] = getattr(None if base is None else base.at(0), "ratio", 0.75)
     lock_row["help"] = "Fills or thins at random to an exact ratio; painted patches go last."
     for row in (*rows[-1:], lock_row):
         row["problem"] = problems.get(f"mask.{row['name']}")
@@ -45,8 +46,10 @@ def _declared(spec: KnobSpec, value: Any) -> dict[str, Any]:
     step = spec.step or (1 if spec.kind == "int" else None)
     if step is None and low is not None and high is not None:
         step = (high - low) / 100
-    shown = value if spec.kind != "recipe" or value is None else str(value)
-    row = _row(spec.name, plain(spec.name), spec.kind, shown, low, high, step)
+    moves = isinstance(value, Schedule)
+    shown = str(value) if moves or (spec.kind == "recipe" and value is not None) else value
+    kind = "schedule" if moves else spec.kind
+    row = _row(spec.name, plain(spec.name), kind, shown, low, high, step)
     choices = list(spec.choices or ())
     return {**row, "help": spec.help, "optional": spec.optional, "choices": choices}
 
@@ -95,6 +98,8 @@ def tuned(
         try:
             if spec.kind == "recipe" and isinstance(value, str):
                 value = registry.parse(value)
+            elif isinstance(getattr(recipe, spec.name), Schedule) and isinstance(value, str):
+                value = value if value in (spec.choices or ()) else registry.value(value, member)
             member(**{**accepted, spec.name: value})
         except BadInput as error:
             complain(spec.name, str(error))

@@ -106,6 +106,20 @@ def test_another_strategy_keeps_the_ratio_and_the_hand_edits(workbench_home: Pat
     assert page.session_state["spec"].mask == 'painted(hide="0-3")'
 
 
+def test_a_scheduled_knob_is_shown_as_text_and_its_beginning_as_the_picture(
+    workbench_home: Path,
+) -> None:
+    recipe = 'color_noise(ratio=ramp(0.5, 0.9), color=steps("green", 0.25, "blue"))'
+    page = open_page(mask=recipe)
+    assert not page.exception
+    rows = {row["name"]: row for row in given(page, "knobs")[0]["knobs"]}
+    assert (rows["ratio"]["kind"], rows["ratio"]["value"]) == ("schedule", "ramp(0.5, 0.9)")
+    assert rows["color"]["value"] == 'steps("green", 0.25, "blue")'
+    assert rows["sigma"]["kind"] == "float"
+    assert any("progress 0" in caption.value for caption in page.caption)
+    assert given(page, "results")[0]["scene"]["error"]["hidden"].count("1") == 72
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [

@@ -109,7 +109,10 @@ def error_of_the_mean_colour(folder: Path) -> float:
 def test_the_evaluation_for_people_holds_the_same_numbers(
     run: Run, photos: Path, tmp_path: Path
 ) -> None:
-    train(run, photos, tmp_path / "run", "--steps", 1)
+    recipes = ("--mask", "random(ratio=ramp(.5, .9))", "--mask", "layers(a=random())")
+    train(run, photos, tmp_path / "run", "--steps", 1, *recipes)
+    preset = json.loads((tmp_path / "run/preset.json").read_text())
+    assert preset["masks"] == ["random(ratio=ramp(0.5, 0.9))", "layers(a=random(ratio=0.75))"]
     command = ("evaluate", tmp_path / "run" / "model.safetensors", "--data", photos, "--masks", 1)
     _, told, _ = run(*command)
     _, as_json, _ = run(*command, "--json")

@@ -18,8 +18,9 @@ from workbench.errors import BadInput
 from workbench.masks import MASKS, Grid
 from workbench.models.patches import patchify
 from workbench.objectives.mae import mae_loss, patch_targets
+from workbench.runs.card import publish
 from workbench.runs.presets import PRESETS, preset
-from workbench.runs.pretrain import build, learning_rate_scale, pretrain
+from workbench.runs.pretrain import batch_loss, build, learning_rate_scale, pretrain, progress
 
 SMOKE = replace(PRESETS["smoke"], steps=6, save_every=3)
 
@@ -212,3 +213,41 @@ def test_a_table_of_licences_that_is_none_is_named(photos: Path, table: bytes) -
     (photos / "index.csv").write_bytes(table)
     with pytest.raises(BadInput, match=r"index\.csv is no table"):
         load_pool([photos])
+
+
+def test_schedules_run_from_the_first_step_to_the_last(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [progress(step, SMOKE) for step in (0, 1, 5)] == [0, 0.2, 1]
+    assert progress(0, replace(SMOKE, steps=1)) == 0
+    drawn: list[int] = []
+    strategy = MASKS.get("random")
+    sample = strategy.sample
+
+    def watched(self, *args, **kwargs):
+        mask = sample(self, *args, **kwargs)
+        drawn.extend(set(mask.counts.tolist()))
+        return mask
+
+    monkeypatch.setattr(strategy, "sample", watched)
+    recipe = "random(ratio=ramp(0.25, 0.75))"
+    pretrain(replace(SMOKE, masks=(recipe,)), [photos], tmp_path / "run", device="cpu")
+    assert drawn == [4, 6, 7, 9, 10, 12]  # floor(16 ratio + 0.5) at 0.25, 0.35, ... 0.75
+    card = publish(tmp_path / "run", tmp_path / "model.safetensors", "a model", masks=0)
+    assert card["preset"]["masks"] == [recipe]
+
+
+def test_a_stack_of_layers_trains(photos: Path) -> None:
+    recipe = (
+        'layers(a=random(ratio=0.5), b=layer(painted(hide="0-3"), op="minus"), '
+        'c=painted(hide="12-15"), lock=0.5)'
+    )
+    set_up = replace(SMOKE, masks=(recipe,))
+    model = build(set_up)
+    loss = batch_loss(model, load_pool([photos]), set_up, 0, torch.device("cpu"))
+    assert torch.isfinite(loss) and float(loss.detach()) > 0
+    loss.backward()
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+    free = replace(SMOKE, masks=("layers(a=random(ratio=0.5), b=random(ratio=0.5))",))
+    with pytest.raises(BadInput, match="indices need equal counts; use an exact strategy"):
+        batch_loss(model, load_pool([photos]), free, 0, torch.device("cpu"))

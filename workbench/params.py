@@ -8,6 +8,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from workbench.errors import BadInput, shown
+from workbench.schedules import Ramp, Schedule
 
 Kind = Literal["float", "int", "bool", "choice", "text", "recipe"]
 TEXT_LIMIT = 16_384
@@ -88,16 +89,32 @@ def validate(instance: Any, label: str) -> None:
     """Check every knob of a frozen dataclass and store it in its plain type.
 
     An int given to a float knob becomes a float and NumPy scalars become Python's, so that equal
-    recipes compare and print equal.
+    recipes compare and print equal. A schedule is checked value by value, where the class allows
+    schedules at all.
 
     Raises:
         BadInput: a value of the wrong type, NaN, out of range or not among the choices.
     """
     for spec, accepted in _declared(type(instance)):
         value = getattr(instance, spec.name)
-        cleaned = _clean(label, spec, accepted, value)
+        if isinstance(value, Schedule) and instance.schedules:
+            cleaned = _scheduled(label, spec, accepted, value)
+        else:
+            cleaned = _clean(label, spec, accepted, value)
         if cleaned is not value:
             object.__setattr__(instance, spec.name, cleaned)
+
+
+def _scheduled(label: str, spec: KnobSpec, accepted: tuple[type, ...], value: Schedule) -> Schedule:
+    named = spec.kind in ("bool", "choice")
+    if not (named or spec.kind in ("float", "int")):
+        raise BadInput(f"{label}: {spec.name} is {shown(str(value))}, but {_wanted(spec)}.")
+    if named and isinstance(value, Ramp):
+        raise BadInput(
+            f"{label}: {spec.name} is {value}, but a ramp goes between numbers; write "
+            f"steps({spec.default!r}, 0.5, ...)."
+        )
+    return value.mapped(lambda each: _clean(label, spec, accepted, each))
 
 
 def _clean(label: str, spec: KnobSpec, accepted: tuple[type, ...], value: Any) -> Any:

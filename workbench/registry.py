@@ -5,16 +5,37 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 from workbench.errors import BadInput, shown
 from workbench.params import TEXT_LIMIT, knobs, validate
+from workbench.schedules import FORMS
 
 DEPTH_LIMIT = 8
+Forms = Mapping[str, Callable[..., Any]]
+
+
+def _plain_only(check: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Let a check see plain values only: a recipe with schedules is checked at their ends."""
+
+    @wraps(check)
+    def checked(self: Any) -> None:
+        moving = tuple(name for name, each in vars(self).items() if getattr(each, "moving", ()))
+        if not moving:
+            return check(self)
+        validate(self, self.name)
+        object.__setattr__(self, "moving", moving)
+        made = [self.at(progress) for progress in self.points()]
+        for name in vars(made[0]).keys() - {*moving, "moving"}:  # as the check has written them
+            object.__setattr__(self, name, getattr(made[0], name))
+        return None
+
+    return checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +43,16 @@ class Member:
     """Base of everything that a recipe can name: a frozen dataclass of knobs.
 
     `name` is the file's name. `str(member)` is the canonical recipe: the knobs of `always_print`
-    and all that differ from their default, in declaration order.
+    and all that differ from their default, in declaration order. Where `schedules` is true a knob
+    may hold a schedule; `moving` names the knobs that do, themselves or in a recipe below them.
+    `forms` are the calls other than members that a recipe may hold as values.
     """
 
     name: ClassVar[str] = ""
     paper: ClassVar[str] = ""
+    schedules: ClassVar[bool] = False
+    moving: ClassVar[tuple[str, ...]] = ()
+    forms: ClassVar[Forms] = FORMS
     always_print: ClassVar[tuple[str, ...]] = ("ratio",)
     described: ClassVar[tuple[str, ...]] = ("paper",)
 
@@ -35,10 +61,30 @@ class Member:
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = cls.__module__.rpartition(".")[2]
+        own = cls.__dict__.get("__post_init__")
+        if own is not None:
+            cls.__post_init__ = _plain_only(own)  # pyright: ignore[reportAttributeAccessIssue]
+        if "at" in cls.__dict__ and "moving" not in cls.__dict__:
+            cls.moving = ("",)  # it has a way of its own to follow the progress
 
+    @_plain_only
     def __post_init__(self) -> None:
         """Check all knobs."""
         validate(self, self.name)
+
+    def at(self, progress: float) -> Self:
+        """Return the recipe for a point of training, 0 to 1: every schedule becomes its value."""
+        if not self.moving:
+            return self
+        if not 0 <= progress <= 1:
+            raise BadInput(f"progress is {shown(progress)}, but must be from 0 to 1; take 0.")
+        now = {name: getattr(self, name).at(progress) for name in self.moving}
+        return dataclasses.replace(self, **now)
+
+    def points(self) -> tuple[float, ...]:
+        """Progresses at which the recipe has to be legal so that it is everywhere."""
+        parts = [getattr(self, name).points() for name in self.moving if name]
+        return tuple(sorted({0.0, 1.0}.union(*parts)))
 
     def __str__(self) -> str:
         """Return the canonical recipe, for example `block(ratio=0.6, min_patches=4)`."""
@@ -51,7 +97,7 @@ class Member:
 
 
 def _literal(value: Any) -> str:
-    if isinstance(value, Member):
+    if dataclasses.is_dataclass(value):
         return str(value)
     return _quoted(value) if isinstance(value, str) else repr(value)
 
@@ -170,6 +216,9 @@ class Registry(Generic[M]):
         """
         if isinstance(recipe, self.base):
             return recipe
+        return self._build(self._tree(recipe), str(recipe).strip())
+
+    def _tree(self, recipe: Any) -> ast.expr:
         if not isinstance(recipe, str):
             raise BadInput(f"A recipe must be text, not {shown(recipe)}; {self._example()}.")
         if len(recipe) > TEXT_LIMIT or _depth(recipe) > DEPTH_LIMIT:
@@ -178,11 +227,9 @@ class Registry(Generic[M]):
                 f"nested brackets; at most {TEXT_LIMIT} and {DEPTH_LIMIT} are read; shorten it."
             )
         try:
-            recipe = recipe.strip()
-            tree = ast.parse(recipe, mode="eval").body
+            return ast.parse(recipe.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise BadInput(f"{shown(recipe)} is no recipe; {self._example()}.") from None
-        return self._build(tree, recipe)
 
     def _build(self, node: ast.expr, recipe: str) -> M:
         if isinstance(node, ast.Name):
@@ -205,11 +252,13 @@ class Registry(Generic[M]):
                 )
             if keyword.arg in values:
                 raise BadInput(f"{member.name}: {keyword.arg} is given twice; give it once.")
-            values[keyword.arg] = self._value(keyword.value, recipe)
+            values[keyword.arg] = self._value(keyword.value, recipe, member.forms)
         return member(**values)
 
-    def _value(self, node: ast.expr, recipe: str) -> Any:
+    def _value(self, node: ast.expr, recipe: str, forms: Forms) -> Any:
         if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name) and node.func.id in forms:
+                return self._formed(forms[node.func.id], node, recipe)
             return self._build(node, recipe)
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str | None):
             return node.value
@@ -222,6 +271,30 @@ class Registry(Generic[M]):
             f"The recipe {shown(recipe)} holds {_cut_out(recipe, node)}, which is neither a "
             f"number, text, True, False, None nor a recipe; {self._example()}."
         )
+
+    def _formed(self, form: Callable[..., Any], node: ast.Call, recipe: str) -> Any:
+        """Return a value that is written as a call, such as `ramp(0.5, 0.9)`."""
+        plain = [self._value(each, recipe, {}) for each in node.args]
+        named = {str(each.arg): self._value(each.value, recipe, {}) for each in node.keywords}
+        wanted = inspect.signature(form)
+        try:
+            if len(named) < len(node.keywords):
+                raise TypeError("a name is given twice")
+            wanted.bind(*plain, **named)
+        except TypeError as problem:
+            names = ", ".join(wanted.parameters)
+            raise BadInput(
+                f"{_cut_out(recipe, node)}: {problem}; write {form.__name__}({names})."
+            ) from None
+        return form(*plain, **named)
+
+    def value(self, text: str, member: type[M]) -> Any:
+        """Return what a recipe of `member` may hold for a knob: a literal, a recipe, a schedule.
+
+        Raises:
+            BadInput: as `parse`.
+        """
+        return self._value(self._tree(text), text.strip(), member.forms)
 
     def _example(self) -> str:
         return f"write name(knob=value) with one of: {', '.join(self.names())}"

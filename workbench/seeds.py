@@ -78,6 +78,13 @@ class Noise:
         """Return the noise of rows start..stop-1."""
         return Noise(self.seed, self.step, self.first + start, stop - start)
 
+    def branch(self, number: int) -> "Noise":
+        """Return noise of its own for part `number` of a mask; part 0 has this noise."""
+        if number == 0:
+            return self
+        seed = _scramble((self.seed + number * 0xD6E8FEB86659FD93) & _WORD) % _LIMIT
+        return Noise(seed, self.step, self.first, self.count)
+
     def keys(self, stream: int = 0) -> NDArray[np.uint32]:
         """Return two 32-bit keys an image, uint32 [count, 2]."""
         index = np.arange(self.first, self.first + self.count, dtype=np.uint64)

@@ -35,6 +35,8 @@ def draw_mask(patches: int) -> None:
     )  # fmt: skip
     rows = mask_rows(base, state.spec().seed, paint.lock, state.problems())
     _mount("mask-knobs", name, rows, _mask_edited, patches)
+    if base is not None and base.moving:
+        st.caption("This mask changes while a model trains; shown is its beginning, progress 0.")
 
 
 def draw_fill() -> None:

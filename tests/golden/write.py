@@ -21,6 +21,12 @@ EXTRA = {
         'painted(hide="0-3, 9", show="8")',
         'painted(hide="0-3", show="8-11", over=random(ratio=0.75), lock=0.5)',
     ],
+    "layers": [
+        "layers(a=random(ratio=0.5), b=layer(random(ratio=0.5)))",
+        'layers(a=block(ratio=0.5), b=layer(painted(hide="0-5"), op="minus"), lock=0.6)',
+        'layers(a=grid(ratio=0.75), b=layer(random(ratio=0.5), op="and", invert=True), '
+        'c=layer(painted(hide="6-9"), op="xor"), d=layer(random(ratio=1.0), on=False))',
+    ],
     "frequency_disc": ["frequency_disc(radius=3, low=1)", "frequency_disc(radius=2.5, low=0)"],
     "frequency_band": ["frequency_band(inner=1.5, outer=3)"],
     "uniform": ["uniform(secondary=0.5)"],

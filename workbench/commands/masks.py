@@ -25,6 +25,7 @@ def draw(
     seed: Annotated[int, number_option("Decides every random choice.")] = 0,
     step: Annotated[int, number_option("Training step that the masks are for.")] = 0,
     first: Annotated[int, number_option("Index of the first image.")] = 0,
+    progress: Annotated[float, typer.Option(help="Progress of a training, for schedules.")] = 0.0,
     out: Annotated[
         Path | None,
         typer.Option(help="Write .npz, .png, .json or .rle.json; without it, print the masks."),
@@ -38,7 +39,7 @@ def draw(
     from workbench.masks import MASKS
 
     strategy, lattice = MASKS.parse(recipe), parse_grid(grid, patch)
-    mask = strategy.sample(lattice, count=count, seed=seed, step=step, first=first)
+    mask = strategy.sample(lattice, count, seed, step, first, progress)
     counts = mask.counts
     record: dict[str, Any] = {
         "recipe": str(strategy),
@@ -47,6 +48,7 @@ def draw(
         "seed": seed,
         "step": step,
         "first": first,
+        "progress": progress,
         "patches": lattice.size,
         "hidden": {
             "min": int(counts.min()),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.evaluations.reconstruction import ReconstructionTable
+    from workbench.runs.presets import Preset
     from workbench.runs.pretrain import Progress
 
 SAY_EVERY = 10.0
@@ -59,6 +60,10 @@ def train(
     ],
     data: Annotated[list[Path], typer.Option(help="Folder of photos; may be given repeatedly.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(help="Recipe of the masks, other than the preset's; several take turns."),
+    ] = None,
     steps: Annotated[int | None, number_option("Steps, other than the preset's.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -71,15 +76,9 @@ def train(
 
     Ctrl+C stops it at the next step; --resume goes on from there.
     """
-    from workbench.runs.presets import preset as preset_named
-
-    setup = preset_named(preset)
     if masks < 0:
         raise BadInput(f"--masks is {masks}, but must be 0 or more; 8 is usual.")
-    if steps is not None:
-        if steps < 1:
-            raise BadInput(f"--steps is {steps}, but must be 1 or more.")
-        setup = dataclasses.replace(setup, steps=steps)
+    setup = _set_up(preset, steps, mask)
     _run_folder(out, resume)
     from workbench.models.formats import choose_device
     from workbench.runs.card import publish
@@ -113,6 +112,22 @@ def train(
         f"try it: python -m workbench evaluate {weights}",
     ]
     say(record, lines, as_json)
+
+
+def _set_up(name: str, steps: int | None, recipes: list[str] | None) -> "Preset":
+    """The preset of that name with the steps and recipes asked for, these in canonical form."""
+    from workbench.masks import MASKS
+    from workbench.runs.presets import preset
+
+    setup = preset(name)
+    if steps is not None:
+        if steps < 1:
+            raise BadInput(f"--steps is {steps}, but must be 1 or more.")
+        setup = dataclasses.replace(setup, steps=steps)
+    if recipes:
+        masks = tuple(str(MASKS.parse(recipe)) for recipe in recipes)
+        setup = dataclasses.replace(setup, masks=masks)
+    return setup
 
 
 def _run_folder(out: Path, resume: bool) -> None:

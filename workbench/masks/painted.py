@@ -1,7 +1,7 @@
 """Hide the patches given by hand, alone or over another recipe, with an optional exact ratio."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -50,12 +50,13 @@ class Painted(Strategy):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The maps of the recipe below."""
+        """Score maps of the recipe below."""
         return () if self.over is None else self.over.needs
 
-    def at(self, progress: float) -> Strategy:
-        """Follow the schedule of the recipe below."""
-        return self if self.over is None else replace(self, over=self.over.at(progress))
+    def by_hand(self, grid: Grid) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """The patches of `hide` and of `show`."""
+        hide, show = cells("hide", self.hide, grid.size), cells("show", self.show, grid.size)
+        return hide & ~show, show
 
     def draw(self, grid: Grid, noise: Noise, maps: Maps) -> Drawn:
         """Paint over the recipe below, then settle the ratio."""

@@ -45,6 +45,7 @@ class Strategy(Member):
     described: ClassVar[tuple[str, ...]] = (
         "paper", "counts", "needs_maps", "flat", "frames", "domain",
     )  # fmt: skip
+    schedules: ClassVar[bool] = True
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -56,9 +57,9 @@ class Strategy(Member):
         """What the ratio promises with these knobs; `counts` unless a knob changes it."""
         return self.counts
 
-    def at(self, progress: float) -> "Strategy":
-        """Return the strategy for a point of training, 0 to 1; a schedule overrides this."""
-        return self
+    def by_hand(self, grid: Grid) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+        """Return the patches hidden and shown by hand, bool [grid.size] each; None for most."""
+        return None
 
     def draw(self, grid: Grid, noise: Noise, maps: Maps) -> Drawn:
         """Return the hidden cells, bool [noise.count, *grid.shape], or (hidden, targets).
@@ -79,8 +80,9 @@ class Strategy(Member):
     ) -> Mask:
         """Draw `count` masks for the image indices first..first+count-1.
 
-        Row i is the same to the bit in a batch of any size and drawn alone. `maps` are the score
-        maps [count, *grid.shape] by the recipes of `needs`, or one array that serves them all.
+        Row i is the same to the bit in a batch of any size and drawn alone. Schedules take their
+        value at `progress`, 0 to 1. `maps` are the score maps [count, *grid.shape] by the recipes
+        of `needs`, or one array that serves them all.
 
         >>> from workbench.masks.random import Random
         >>> batch = Random(ratio=0.75).sample(Grid(14, 14), count=64, seed=7)
@@ -103,7 +105,7 @@ class Strategy(Member):
         noise = Noise(seed, step, first, count)
         strategy = self.at(progress)
         if isinstance(maps, np.ndarray):
-            if not strategy.needs:
+            if not self.needs:
                 raise BadInput(f"{self.name} does not look at score maps; leave maps out.")
             maps = dict.fromkeys(strategy.needs, maps)
         return strategy.drawn(grid, noise, maps or {})

@@ -9,7 +9,8 @@ from workbench.errors import BadInput
 class Preset:
     """A masked-autoencoder pretraining set-up.
 
-    `masks` are recipes used in turn, one a step; each must hide the same count in every image.
+    `masks` are recipes used in turn, one a step; each must hide the same count in every image of a
+    batch. Their schedules, such as `random(ratio=ramp(0.5, 0.9))`, run over all `steps`.
     `size`, `patch` in pixels; `cooldown` is the share of the steps in which the learning rate falls
     to zero; `muon_lr` is for the matrices of the blocks, `adam_lr` for everything else.
     """

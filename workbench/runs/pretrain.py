@@ -104,14 +104,22 @@ def learning_rate_scale(step: int, preset: Preset) -> float:
     return min(rise, fall, 1.0)
 
 
+def progress(step: int, preset: Preset) -> float:
+    """How far a run is at a step, 0 at the first and 1 at the last."""
+    return min(1.0, step / max(1, preset.steps - 1))
+
+
 def batch_loss(
     model: MaskedAutoencoder, pool: PhotoPool, preset: Preset, step: int, device: torch.device
 ) -> Tensor:
-    """The loss of one step on crops and masks that depend on (seed, step) alone."""
+    """The loss of one step on crops and masks that depend on (seed, step) alone.
+
+    Schedules in the masks' recipes run from the first step to the last one of the preset.
+    """
     crops = pool.crops(preset.batch, preset.size, preset.seed, step, smallest=preset.smallest_crop)
     images = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float().div_(255)
     side = preset.size // preset.patch
-    strategy = MASKS.parse(preset.masks[step % len(preset.masks)])
+    strategy = MASKS.parse(preset.masks[step % len(preset.masks)]).at(progress(step, preset))
     grid = Grid(side, side, patch=preset.patch)
     maps = maps_for(strategy, images.cpu().numpy(), grid, seed=preset.seed)
     mask = strategy.sample(grid, count=preset.batch, seed=preset.seed, step=step, maps=maps)
