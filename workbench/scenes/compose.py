@@ -153,6 +153,13 @@ def maps_of(spec: SceneSpec, strategy: Strategy | None = None, grid: Grid | None
     return scene_maps(spec, strategy, grid or grid_of(spec), model_of) if strategy.needs else {}
 
 
+def preview_of(spec: SceneSpec, pixels: Pixels | None = None, maps: Maps | None = None) -> Preview:
+    """`preview`, with `pixels` uint8 [h, w, 3] or score maps in place of the scene's own."""
+    if pixels is None and maps is None:
+        return preview(spec)
+    return _preview(spec, grid_of(spec), pixels, maps)
+
+
 def _preview(spec: SceneSpec, grid: Grid, pixels: Pixels | None, maps: Maps | None) -> Preview:
     height, width = grid.rows * grid.patch, grid.cols * grid.patch
     if pixels is None:
@@ -194,14 +201,9 @@ def compose(spec: SceneSpec, pixels: Pixels | None = None, maps: Maps | None = N
         BadInput: see `preview`; also a mask that hides nothing or everything, which the model
             refuses.
     """
-    own = pixels is not None or maps is not None
-    before = _preview(spec, grid_of(spec), pixels, maps) if own else preview(spec)
+    before = preview_of(spec, pixels, maps)
     model = model_of(spec)
-    if model.grid != before.grid:
-        raise BadInput(
-            f"the model {spec.model} has a grid of {model.grid.rows} x {model.grid.cols}, its card "
-            f"says {before.grid.rows} x {before.grid.cols}; write the card anew."
-        )
+    check_card(model.grid, before.grid, spec)
     with activity:
         started = time.perf_counter()
         result = model.reconstruct_picture(before.photo, before.mask)
@@ -221,6 +223,15 @@ def compose(spec: SceneSpec, pixels: Pixels | None = None, maps: Maps | None = N
         precision=model.precision,
         milliseconds=milliseconds,
     )
+
+
+def check_card(grid: Grid, stated: Grid, spec: SceneSpec) -> None:
+    """Refuse a model whose grid is not the one that its card states."""
+    if grid != stated:
+        raise BadInput(
+            f"the model {spec.model} has a grid of {grid.rows} x {grid.cols}, its card "
+            f"says {stated.rows} x {stated.cols}; write the card anew."
+        )
 
 
 def to_float(picture: Pixels) -> NDArray[np.float32]:
