@@ -31,7 +31,7 @@ class ColorNoise(Strategy):
     """
 
     paper: ClassVar[str] = "arXiv:2407.13036"
-    chunk_cells: ClassVar[int] = 1 << 15
+    chunk_cells: ClassVar[int] = 1 << 17
     always_print: ClassVar[tuple[str, ...]] = ("ratio", "color")
 
     ratio: Ratio = 0.75

@@ -23,7 +23,7 @@ class RandomField(Strategy):
     `color_noise`. The field is twice as long as the grid, so opposite edges are not neighbours.
     """
 
-    chunk_cells: ClassVar[int] = 1 << 15
+    chunk_cells: ClassVar[int] = 1 << 17
 
     ratio: Ratio = 0.75
     slope: Annotated[float, Knob("fall of the power with frequency", 0, 12, 0.25, None, 6)] = 3.0
