@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from workbench import cli
-from workbench.masks import MASKS, Grid
+from workbench.masks import MASKS, Grid, Mask
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -53,3 +53,40 @@ def test_train_takes_masks_of_ones_own(run: Run, tmp_path: Path) -> None:
     status, _, err = run("train", "smoke", *options, "--mask", "random(ratio=ramp(0.5, 2))")
     assert status == 2 and "ratio is 2, but must be" in err
     assert not out.exists()
+
+
+def test_import_prints_a_recipe_and_writes_a_file(run: Run, tmp_path: Path) -> None:
+    export = tmp_path / "annotations.xml"
+    box = '<box label="{}" xtl="0" ytl="{}" xbr="40" ybr="{}"/>'
+    export.write_text(
+        '<annotations><image name="a.jpg" width="40" height="40">'
+        f"{box.format('cat', 0, 10)}{box.format('dog', 30, 40)}</image></annotations>"
+    )
+    out = tmp_path / "mask.npz"
+    status, told, _ = run("masks", "import", export, "--grid", "4x4", "--out", out)
+    recipe = 'painted(hide="0-3,12-15")'
+    assert status == 0 and f"8 of 16 patches hidden: {recipe}" in told
+    assert Mask.load(out) == MASKS.parse(recipe).sample(Grid(4, 4))
+    status, told, _ = run("masks", "import", export, "--grid", "4x4", "--label", "dog", "--json")
+    assert json.loads(told)["recipes"] == ['painted(hide="12-15")']
+    for wrong, words in (
+        (["gone.xml"], "There is no file 'gone.xml'"),
+        ([export, "--label", "cow"], "nothing labelled cow; its labels are: cat, dog"),
+        ([export, "--grid", "3x4x4"], "annotations lie on single pictures"),
+        ([export, "--fit", "squash"], "fit is 'squash'"),
+        ([export, "--threshold", "0"], "threshold is 0.0"),
+    ):
+        status, _, err = run("masks", "import", *wrong)
+        assert (status, err.count("\n")) == (2, 1) and words in err
+
+
+def test_reconstruct_takes_an_annotation_as_its_mask(run: Run, tmp_path: Path) -> None:
+    export = tmp_path / "cat.json"
+    shape = {"label": "cat", "shape_type": "rectangle", "points": [[0, 0], [30, 60]]}
+    sides = {"imageHeight": 60, "imageWidth": 60, "imagePath": "cat.jpg"}
+    export.write_text(json.dumps({"shapes": [shape], "version": "5.4.1", **sides}))
+    out = tmp_path / "out"
+    status, told, _ = run("reconstruct", "coffee", "--mask-file", export, "--out", out, "--json")
+    record = json.loads(told)
+    assert status == 0 and record["hidden"] == 72
+    assert record["mask"].startswith('painted(hide="0-5,12-17,')

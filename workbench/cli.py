@@ -13,6 +13,7 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from workbench.commands.app import app as app_command
 from workbench.commands.doctor import doctor
+from workbench.commands.imports import masks
 from workbench.commands.masks import draw, strategies
 from workbench.commands.measure import measure
 from workbench.commands.models import evaluate, models, train
@@ -31,6 +32,7 @@ cli = typer.Typer(
 for command in (draw, measure, reconstruct, strategies, models, doctor, train, evaluate):
     cli.command(command.__name__)(command)
 cli.command("app")(app_command)
+cli.add_typer(masks, name="masks")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

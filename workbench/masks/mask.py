@@ -75,10 +75,11 @@ class Mask:
 
     @staticmethod
     def load(path: str | Path, grid: Grid | None = None, threshold: float = 0.5) -> "Mask":
-        """Read a mask from .npz, .png, .json or .rle.json.
+        """Read a mask from .npz, .png, .json, .rle.json, LabelMe's .json or CVAT's .xml.
 
-        A foreign picture or RLE of any size needs `grid`: a patch is hidden when at least the
-        share `threshold` of its area is dark (picture) or set (RLE).
+        A foreign picture, RLE or annotation of any size needs `grid`: a patch is hidden when at
+        least the share `threshold` of its area is dark (picture) or set (the others).
+        `workbench.masks.imports.read` chooses labels and pictures of an annotation.
 
         Raises:
             BadInput: missing, too big, broken or foreign without a grid; nothing is executed.

@@ -1,8 +1,9 @@
-"""Masks in files: npz, png, json and COCO RLE, written whole and read with suspicion."""
+"""Masks in files, written whole and read with suspicion: npz, png, json, COCO RLE, annotations."""
 
 import contextlib
 import json
 import zipfile
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import BadInput, shown
-from workbench.masks import rle
+from workbench.masks import annotations, rle
 from workbench.masks.lattice import Grid
 
 Bools = NDArray[np.bool_]
@@ -20,6 +21,11 @@ BYTE_LIMIT = 1 << 27
 CELL_LIMIT = 1 << 26
 PICTURE_LIMIT = 1 << 24
 ENDINGS = (".npz", ".png", ".rle.json", ".json")
+READ_ONLY = (".xml",)
+FAULTS = (
+    OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, RecursionError,
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, MemoryError, AttributeError,
+)  # fmt: skip
 
 
 class Stored(NamedTuple):
@@ -55,33 +61,39 @@ def enlarged(cells: Bools, patch: int) -> Bools:
     return np.repeat(wide, patch, axis=-2)
 
 
-def shares(dark: Bools, rows: int, cols: int) -> NDArray[np.float64]:
+def shares(
+    dark: Bools, rows: int, cols: int, box: tuple[float, float, float, float] | None = None
+) -> NDArray[np.float64]:
     """Return the set share of each patch's area, float64 [rows, cols], of a picture of any size.
 
-    Pixels that lie on the border of two patches count in both by the area of their parts.
+    Pixels that lie on the border of two patches count in both by the area of their parts. `box`
+    (top, left, bottom, right) is the part that the grid covers, in pixels; the whole without it.
     """
-    edges = np.arange(rows + 1) * dark.shape[0] / rows
-    bands = [_band(dark, top, bottom) for top, bottom in pairwise(edges)]
+    top, left, bottom, right = box or (0, 0, *dark.shape)
+    edges = top + np.arange(rows + 1) * ((bottom - top) / rows)
+    bands = [_band(dark, *ends) for ends in pairwise(np.clip(edges, 0, dark.shape[0]))]
     total = np.pad(np.cumsum(np.stack(bands), axis=1), ((0, 0), (1, 0)))
-    at = np.arange(cols + 1) * dark.shape[1] / cols
+    at = left + np.arange(cols + 1) * ((right - left) / cols)
     whole = np.arange(dark.shape[1] + 1)
     sums = np.stack([np.interp(at, whole, line) for line in total])
-    return np.diff(sums, axis=1) * (rows * cols / dark.size)
+    return np.diff(sums, axis=1) * (rows * cols / ((bottom - top) * (right - left)))
 
 
 def _band(dark: Bools, top: float, bottom: float) -> NDArray[np.float64]:
     """Sum the lines from `top` to `bottom`, broken lines by their part, float64 [width]."""
     first, last = int(np.floor(top)), int(np.ceil(bottom))
+    if first >= last:  # beside the picture
+        return np.zeros(dark.shape[1])
     line = np.count_nonzero(dark[first:last], axis=0).astype(np.float64)
     line -= (top - first) * dark[first]
     return line - (last - bottom) * dark[last - 1]
 
 
-def _ending(path: Path) -> str:
-    for ending in ENDINGS:
+def _ending(path: Path, known: tuple[str, ...] = ENDINGS) -> str:
+    for ending in known:
         if path.name.lower().endswith(ending):
             return ending
-    raise BadInput(f"{path.name!r} has no known ending; masks are {', '.join(ENDINGS)}.")
+    raise BadInput(f"{path.name!r} has no known ending; masks are {', '.join(known)}.")
 
 
 def write(path: Path, hidden: Bools, grid: Grid, targets: Bools | None, pixels: bool) -> Path:
@@ -154,9 +166,27 @@ def _write_json(
 
 def read(path: Path, grid: Grid | None, threshold: float) -> Stored:
     """Read a mask by the path's ending; every fault is a BadInput."""
-    ending = _ending(path)
+    ending = _ending(path, (*ENDINGS, *READ_ONLY))
     if not 0 < threshold <= 1:
         raise BadInput(f"threshold is {threshold!r}, but must be above 0 and at most 1; take 0.5.")
+    _sized(path)
+    readers = {".npz": _read_npz, ".png": _read_png, ".xml": _read_xml}
+    try:
+        stored = readers.get(ending, _read_json)(path, grid, threshold)
+    except BadInput as error:
+        raise BadInput(f"{path.name!r}: {error}") from None
+    except FAULTS:
+        raise BadInput(f"{path.name!r} is no whole {ending} mask file; save it again.") from None
+    if grid is not None and grid.shape != stored.grid.shape:
+        raise BadInput(
+            f"{path.name!r} holds masks on the grid {stored.grid.shape}, but {grid.shape} is "
+            "wanted; draw the mask on that grid."
+        )
+    return stored
+
+
+def _sized(path: Path) -> None:
+    """Refuse a file that is missing or too big before a byte of it is read."""
     try:
         size = path.stat().st_size if path.is_file() else None
     except OSError:  # a name that no file can have, or a folder closed to this user
@@ -165,20 +195,12 @@ def read(path: Path, grid: Grid | None, threshold: float) -> Stored:
         raise BadInput(f"There is no file {shown(path.name)}; check the path.")
     if size > BYTE_LIMIT:
         raise BadInput(f"{path.name!r} has {size} bytes, at most {BYTE_LIMIT} are read; split it.")
-    readers = {".npz": _read_npz, ".png": _read_png}
-    try:
-        stored = readers.get(ending, _read_json)(path, grid, threshold)
-    except BadInput as error:
-        raise BadInput(f"{path.name!r}: {error}") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, RecursionError,
-            zipfile.BadZipFile, NotImplementedError, RuntimeError, MemoryError):  # fmt: skip
-        raise BadInput(f"{path.name!r} is no whole {ending} mask file; save it again.") from None
-    if grid is not None and grid.shape != stored.grid.shape:
-        raise BadInput(
-            f"{path.name!r} holds masks on the grid {stored.grid.shape}, but {grid.shape} is "
-            "wanted; draw the mask on that grid."
-        )
-    return stored
+
+
+def content(path: Path) -> bytes:
+    """Return the bytes of a file that is there and not too big."""
+    _sized(path)
+    return path.read_bytes()
 
 
 def _header(record: Any) -> tuple[Grid, int, int]:
@@ -237,8 +259,14 @@ def _read_array(archive: zipfile.ZipFile, name: str, kind: str) -> NDArray[Any]:
     return (values.view(np.bool_) if kind == "b" else values).reshape(shape)
 
 
+def _read_xml(path: Path, grid: Grid | None, threshold: float) -> Stored:
+    return _foreign(annotations.planes(annotations.cvat(path.read_bytes())), grid, threshold)
+
+
 def _read_json(path: Path, grid: Grid | None, threshold: float) -> Stored:
     record = json.loads(path.read_bytes())
+    if annotations.is_labelme(record):
+        return _foreign(annotations.planes([annotations.labelme(record)]), grid, threshold)
     if not isinstance(record, dict) or "schema" not in record:
         many = record if isinstance(record, list) else [record]
         _budget(many)
@@ -309,12 +337,24 @@ def _read_png(path: Path, grid: Grid | None, threshold: float) -> Stored:
     return Stored(hidden, found, targets)
 
 
-def _foreign(planes: list[Bools], grid: Grid | None, threshold: float) -> Stored:
+def _foreign(planes: Iterable[Bools], grid: Grid | None, threshold: float) -> Stored:
     """Threshold pictures of any size by the set share of each patch."""
     if grid is None:
         raise BadInput("it does not name its grid; give grid=Grid(rows, cols).")
-    if grid.frames is not None or not planes:
+    if grid.frames is not None:
         raise BadInput("a foreign mask must be one plane; give a grid without frames.")
-    limit = threshold - 1e-9  # the sum of many exact shares may round down
-    cells = [shares(plane, grid.rows, grid.cols) >= limit for plane in planes]
+    cells = [covered(plane, grid, threshold) for plane in planes]
+    if not cells:
+        raise BadInput("it holds no mask; save it again.")
     return Stored(np.stack(cells), grid, None)
+
+
+def covered(
+    plane: Bools,
+    grid: Grid,
+    threshold: float,
+    box: tuple[float, float, float, float] | None = None,
+) -> Bools:
+    """Return the patches of which at least the share `threshold` is set, bool [rows, cols]."""
+    limit = threshold - 1e-9  # the sum of many exact shares may round down
+    return shares(plane, grid.rows, grid.cols, box) >= limit
