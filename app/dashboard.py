@@ -6,6 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.companion import companion
+from app.components.scripts import component
 from app.style import CSS
 from app.warm import warmer
 
@@ -40,5 +42,7 @@ page = st.navigation(pages(), position="top")
 with st.container(key="title", horizontal=True, vertical_alignment="center"):
     st.markdown("#### Mask workbench", width="content")
     st.caption(summary(VIEWS / f"{page.url_path or FIRST}.py"))
+    if companion.enabled:
+        component("studio")(key="studio-link", data={}, width="content")
 page.run()
 warmer.page_served.set()

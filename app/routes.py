@@ -15,9 +15,16 @@ from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.routing import Route
 
+from app.companion import companion
 from app.components.scripts import SCRIPTS
 from app.sentences import whole
 from app.warm import warmer
@@ -147,6 +154,28 @@ def _stored(content: bytes) -> Response:
     return JSONResponse({"query": urlencode(view), "notes": notes})
 
 
+STARTING = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh"
+content="1"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Studio</title>
+<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;display:grid;
+place-items:center;min-height:90vh;margin:0;padding:1rem}</style>
+<p role="status">The studio is starting; it opens by itself in a few seconds.</p></html>"""
+
+
+async def studio(request: Request) -> Response:
+    """Go to the studio with the scene of the address; starts it first if it is not running."""
+    child = companion.child
+    if child is None:
+        return PlainTextResponse("This server has no studio; start it without --no-studio.\n", 404)
+    port = child.port
+    if port is None:
+        await run_in_threadpool(child.start)
+        return HTMLResponse(STARTING, headers={"cache-control": "no-store"})
+    query = f"?{request.url.query}" if request.url.query else ""
+    host = f"[{request.url.hostname}]" if ":" in str(request.url.hostname) else request.url.hostname
+    return RedirectResponse(f"{request.url.scheme}://{host}:{port}/{query}", 303)
+
+
 async def missing(request: Request) -> Response:
     """Anything else below /api; without it Streamlit would answer with its page."""
     return PlainTextResponse("There is nothing at this address.\n", 404)
@@ -171,5 +200,6 @@ ROUTES = [
     Route("/api/thumbnail", thumbnail),
     Route("/api/export/{name}", export),
     Route("/api/upload", upload, methods=["POST"]),
+    Route("/api/studio", studio),
     Route("/api/{rest:path}", missing),
 ]

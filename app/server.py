@@ -17,11 +17,13 @@ from typing import Any
 
 from app import settings
 from app.access import AccessMiddleware, Gate, check_binding, is_loopback
+from app.companion import companion
 from app.warm import warmer
 from workbench.errors import BadInput
 
 DEFAULT_PORT = 8501
 _TRIES = 20
+_BACKLOG = 2_048
 log = logging.getLogger("workbench.app")
 
 
@@ -65,6 +67,7 @@ def build_app(gate: Gate) -> Any:
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         warmer.start()
+        companion.start_after(lambda: warmer.state in {"ready", "failed"})
         yield
 
     return st.App(
@@ -86,19 +89,22 @@ def _report(error: Exception) -> bool:
     return True
 
 
-def bind(host: str, port: int | None) -> socket.socket:
-    """Open the listening socket; without a wished port the next free one is taken.
+def bind(host: str, port: int | None, first: int = DEFAULT_PORT) -> socket.socket:
+    """Open the listening socket; without a wished port the next free one from `first` is taken.
+
+    It listens at once, so that of two servers that start together only one gets the port.
 
     Raises:
         BadInput: the address cannot be used.
     """
-    wished = range(DEFAULT_PORT, DEFAULT_PORT + _TRIES) if port is None else [port]
+    wished = range(first, first + _TRIES) if port is None else [port]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in wished:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host.strip("[]"), candidate))
+            listener.listen(_BACKLOG)
             return listener
         except (OSError, OverflowError) as error:
             listener.close()
@@ -119,12 +125,14 @@ def serve(
     host: str = "127.0.0.1",
     port: int | None = None,
     on_address: Callable[[str], None] | None = None,
+    studio: bool = False,
 ) -> None:
     """Serve the dashboard until it is stopped by SIGINT or SIGTERM.
 
     The environment variable WORKBENCH_TOKEN asks every visitor for that token; WORKBENCH_HOSTS
     names further host names of this server, separated by commas. `on_address` is told the page's
-    address before the first request can be answered.
+    address before the first request can be answered. With `studio` the Gradio page is served too,
+    in a process of its own.
 
     Raises:
         BadInput: a wide address without a token, or a port that is taken.
@@ -133,10 +141,10 @@ def serve(
     check_binding(host, token)
     with bind(host, port) as listener:
         taken = listener.getsockname()[1]
-        extra = [name.strip() for name in os.environ.get("WORKBENCH_HOSTS", "").split(",")]
-        gate = Gate(host, taken, token, [name for name in extra if name])
-        shown = "127.0.0.1" if is_loopback(host) or host in {"0.0.0.0", "::"} else host
-        address = f"http://{shown}:{taken}"
+        gate = gate_for(host, taken, token)
+        address = shown_address(host, taken)
+        if studio:
+            companion.enable(host, taken)
 
         def announce() -> None:
             if port is None and taken != DEFAULT_PORT:
@@ -147,10 +155,26 @@ def serve(
             if on_address is not None:
                 on_address(address)
 
-        asyncio.run(_run(build_app(gate), listener, announce))
+        try:
+            asyncio.run(run(build_app(gate), listener, announce))
+        finally:
+            companion.stop()
 
 
-async def _run(application: Any, listener: socket.socket, announce: Callable[[], None]) -> None:
+def gate_for(host: str, port: int, token: str | None) -> Gate:
+    """The rules of a server here; WORKBENCH_HOSTS names its further host names."""
+    extra = [name.strip() for name in os.environ.get("WORKBENCH_HOSTS", "").split(",")]
+    return Gate(host, port, token, [name for name in extra if name])
+
+
+def shown_address(host: str, port: int) -> str:
+    """The address that a person on this machine opens."""
+    shown = "127.0.0.1" if is_loopback(host) or host in {"0.0.0.0", "::"} else host
+    return f"http://{shown}:{port}"
+
+
+async def run(application: Any, listener: socket.socket, announce: Callable[[], None]) -> None:
+    """Serve an ASGI application on a socket; `announce` is called once it answers."""
     import uvicorn
 
     config = uvicorn.Config(

@@ -1,6 +1,6 @@
 """Streamlit's settings for the dashboard: private, quiet, and calm in light and dark."""
 
-from typing import Any
+from typing import Any, Literal
 
 _SERVER: dict[str, Any] = {
     "browser.gatherUsageStats": False,
@@ -45,6 +45,12 @@ _THEME: dict[str, Any] = {
     "theme.baseRadius": "8px",
     "theme.showWidgetBorder": True,
 }
+
+
+def colours(mode: Literal["light", "dark"]) -> dict[str, str]:
+    """The colours of one mode by their name in Streamlit's theme, `backgroundColor` say."""
+    start = f"theme.{mode}."
+    return {name[len(start) :]: str(_THEME[name]) for name in _THEME if name.startswith(start)}
 
 
 def apply(port: int) -> None:

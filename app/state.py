@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from app.links import linked
 from app.sentences import whole
 from workbench.errors import BadInput
 from workbench.scenes import SceneSpec
@@ -21,21 +22,6 @@ def spec() -> SceneSpec:
         if wrong:
             complain("link", " ".join(wrong))
     return st.session_state["spec"]
-
-
-def linked(query: dict[str, str]) -> tuple[SceneSpec, list[str]]:
-    """The scene of a link; a field that cannot be read is told and does not take the others down.
-
-    Returns:
-        The scene, and a sentence for every refused field.
-    """
-    found, wrong = SceneSpec(), list[str]()
-    for name, value in query.items():
-        try:
-            found = SceneSpec.from_query(found.to_query() | {name: value})
-        except BadInput as error:
-            wrong.append(whole(str(error)))
-    return found, wrong
 
 
 def attempt(where: str, make: Callable[[], SceneSpec]) -> bool:

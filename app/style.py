@@ -1,6 +1,20 @@
 """The little style sheet that Streamlit's theme does not cover."""
 
-CSS = """<style>
+MASK_CARD = """
+.mask-card { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 8px; }
+.mask-card div { display: grid; align-content: start; padding: 5px 10px; border-radius: 8px;
+  background: rgba(128, 140, 135, 0.12); }
+.mask-card span { font-size: 0.75rem; opacity: 0.75; }
+.mask-card b { font-size: 1rem; font-variant-numeric: tabular-nums; }
+.mask-card small { font-size: 0.7rem; opacity: 0.7; }
+@media (max-width: 640px) {
+  .mask-card { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+}
+"""
+
+CSS = (
+    f"<style>{MASK_CARD}"
+    """
 [data-testid="stMainBlockContainer"] { padding: 1rem 1.6rem 1rem; max-width: 1700px; }
 [data-testid="stApp"]:has([data-testid="stTopNavLink"]) [data-testid="stMainBlockContainer"] {
   padding-top: 4.2rem; }
@@ -12,12 +26,6 @@ CSS = """<style>
 .st-key-title p { margin: 0; }
 .st-key-photo-controls, .st-key-mask-controls, .st-key-more-controls, .st-key-painting,
 .st-key-pictures { gap: 0.65rem; }
-.mask-card { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 8px; }
-.mask-card div { display: grid; align-content: start; padding: 5px 10px; border-radius: 8px;
-  background: rgba(128, 140, 135, 0.12); }
-.mask-card span { font-size: 0.75rem; opacity: 0.75; }
-.mask-card b { font-size: 1rem; font-variant-numeric: tabular-nums; }
-.mask-card small { font-size: 0.7rem; opacity: 0.7; }
 [data-testid="stAlert"] p { font-size: 0.88rem; line-height: 1.4; }
 [data-testid="stAlertContainer"] { padding: 0.6rem 0.8rem; }
 @media (max-width: 940px) {
@@ -33,6 +41,6 @@ CSS = """<style>
 }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding: 0.8rem 0.8rem 1rem; }
-  .mask-card { grid-template-columns: repeat(2, minmax(0, 1fr)); }
 }
 </style>"""
+)

@@ -198,8 +198,9 @@ def launch_app(
 ) -> RunningApp:
     """Start the dashboard on a free port and wait until it answers."""
     port = free_port()
+    quiet = ["app", "--no-browser", "--no-studio", "--port", str(port)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "workbench", "app", "--no-browser", "--port", str(port), *arguments],
+        [sys.executable, "-m", "workbench", *quiet, *arguments],
         cwd=REPOSITORY,
         env={**os.environ, "WORKBENCH_HOME": str(home), **(env or {})},
         stdout=subprocess.PIPE,

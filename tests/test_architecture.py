@@ -35,8 +35,10 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("app", "notebooks"),
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
-# `python -m workbench app` is the one place below the app that starts it.
-UPWARD = {("workbench.commands.app", "app.server")}
+UPWARD = {  # `python -m workbench app` and `studio` are the places below the app that start it
+    ("workbench.commands.app", "app.server"),
+    ("workbench.commands.studio", "app.studio.server"),
+}
 
 TORCH_ANYWHERE = {
     "models", "objectives", "interventions", "sparsity", "explain", "scores", "evaluations",

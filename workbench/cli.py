@@ -18,6 +18,7 @@ from workbench.commands.masks import draw, strategies
 from workbench.commands.measure import measure
 from workbench.commands.models import evaluate, models, train
 from workbench.commands.reconstruct import reconstruct
+from workbench.commands.studio import studio
 from workbench.errors import BadInput
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -32,6 +33,7 @@ cli = typer.Typer(
 for command in (draw, measure, reconstruct, strategies, models, doctor, train, evaluate):
     cli.command(command.__name__)(command)
 cli.command("app")(app_command)
+cli.command("studio")(studio)
 cli.add_typer(masks, name="masks")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from workbench.painter import painter_js
 
 _HERE = Path(__file__).parent
-_NAMES = ("photos", "knobs", "results", "leak", "share", "link", "compare")
+_NAMES = ("studio", "photos", "knobs", "results", "leak", "share", "link", "compare")
 
 
 @cache

@@ -24,11 +24,15 @@ def app(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open a browser, if there is one.")
     ] = True,
+    studio: Annotated[
+        bool, typer.Option("--studio/--no-studio", help="Serve the Gradio studio beside it.")
+    ] = True,
 ) -> None:
     """Serve the dashboard; Ctrl+C stops it."""
     from app.server import serve
 
-    serve(host, port, on_address=open_when_up if browser and has_browser() else None)
+    opened = open_when_up if browser and has_browser() else None
+    serve(host, port, on_address=opened, studio=studio)
 
 
 def has_browser() -> bool:
