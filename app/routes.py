@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 from app.companion import companion
 from app.components.scripts import SCRIPTS
+from app.jobs import jobs
 from app.sentences import whole
 from app.warm import warmer
 from workbench.errors import BadInput
@@ -47,6 +48,7 @@ async def health(request: Request) -> Response:
         "calls": getattr(calls, "calls", 0),
         "running": getattr(calls, "running", 0),
         "most_at_once": getattr(calls, "most_at_once", 0),
+        "jobs": jobs.counts(),
     }
     return JSONResponse(report, headers={"cache-control": "no-store"})
 
@@ -176,6 +178,27 @@ async def studio(request: Request) -> Response:
     return RedirectResponse(f"{request.url.scheme}://{host}:{port}/{query}", 303)
 
 
+async def job(request: Request) -> Response:
+    """How a job of this page stands, with its events from `since` on, as JSON."""
+    found = jobs.get(request.path_params["mark"])
+    if found is None:
+        return PlainTextResponse("This work is not known here; start it again.\n", 404)
+    since = request.query_params.get("since", "0")
+    from_there = int(since) if since.isascii() and since.isdigit() and len(since) < 10 else 0
+    return JSONResponse(jobs.report(found, from_there), headers={"cache-control": "no-store"})
+
+
+async def cancel(request: Request) -> Response:
+    """Let a job of this page end after the step in progress."""
+    if request.headers.get("x-workbench") != "job":
+        return PlainTextResponse("Work is cancelled by the page that started it.\n", 403)
+    found = jobs.get(request.path_params["mark"])
+    if found is None:
+        return PlainTextResponse("This work is not known here; start it again.\n", 404)
+    found.cancel()
+    return JSONResponse({"state": found.state})
+
+
 async def missing(request: Request) -> Response:
     """Anything else below /api; without it Streamlit would answer with its page."""
     return PlainTextResponse("There is nothing at this address.\n", 404)
@@ -201,5 +224,7 @@ ROUTES = [
     Route("/api/export/{name}", export),
     Route("/api/upload", upload, methods=["POST"]),
     Route("/api/studio", studio),
+    Route("/api/job/{mark}", job),
+    Route("/api/job/{mark}/cancel", cancel, methods=["POST"]),
     Route("/api/{rest:path}", missing),
 ]
