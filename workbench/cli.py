@@ -13,6 +13,7 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from workbench.commands.app import app as app_command
 from workbench.commands.doctor import doctor
+from workbench.commands.gallery import gallery
 from workbench.commands.imports import masks
 from workbench.commands.masks import draw, strategies
 from workbench.commands.measure import measure
@@ -30,7 +31,7 @@ cli = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (draw, measure, reconstruct, strategies, models, doctor, train, evaluate):
+for command in (draw, measure, reconstruct, strategies, models, doctor, train, evaluate, gallery):
     cli.command(command.__name__)(command)
 cli.command("app")(app_command)
 cli.command("studio")(studio)

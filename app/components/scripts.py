@@ -9,7 +9,7 @@ from typing import Any
 from workbench.painter import painter_js
 
 _HERE = Path(__file__).parent
-_NAMES = ("studio", "photos", "knobs", "results", "leak", "share", "link", "compare")
+_NAMES = sorted(path.stem for path in _HERE.glob("*.js") if path.stem != "shared")
 
 
 @cache
