@@ -88,6 +88,10 @@ def pytest_configure(config: pytest.Config) -> None:
     _guard()
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the slow tier out unless it is asked for with `-m slow`."""
     if "slow" in (config.option.markexpr or ""):
@@ -260,25 +264,3 @@ def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]
     app = launch_app(tmp_path_factory.mktemp("app-home"))
     yield app
     app.stop()
-
-
-_status = pytest.StashKey[int]()
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Keep the status for the very end."""
-    session.config.stash[_status] = int(exitstatus)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave with the tests' own status, without taking the interpreter down piece by piece.
-
-    The pages under test leave daemon threads inside PyTorch and Streamlit; with them Python's last
-    flush of stdout sometimes fails after everything was reported, and turns the status into 120.
-    """
-    shutil.rmtree(HOME, ignore_errors=True)
-    if _status in config.stash:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(config.stash[_status])

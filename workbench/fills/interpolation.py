@@ -1,6 +1,5 @@
 """Three ways to continue visible pixels into hidden ones, one image at a time."""
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ def harmonic(image: Images, hidden: Bools) -> Images:
     Returns:
         float32 [3, h, w].
     """
-    factors = _factorised(hidden.shape, np.packbits(hidden).tobytes())
+    factors = _factorised(hidden)
     shown = np.where(hidden, 0, image).astype(np.float64)
     inflow = np.zeros(image.shape)
     inflow[:, 1:] += shown[:, :-1]
@@ -36,15 +35,16 @@ def harmonic(image: Images, hidden: Bools) -> Images:
     return out
 
 
-@lru_cache(maxsize=2)  # the app asks again for the same mask; a factor takes about 10 MB
-def _factorised(shape: tuple[int, int], packed: bytes) -> Any:
-    """Sparse LU factors of the Laplacian on the hidden pixels (it is symmetric and definite)."""
+def _factorised(hidden: Bools) -> Any:
+    """Sparse LU factors of the Laplacian on the hidden pixels (it is symmetric and definite).
+
+    They must be dropped in the thread that made them: SuperLU keeps its memory by thread, and
+    factors that outlive a daemon thread make Python's exit fail with status 120.
+    """
     from scipy.sparse import coo_matrix
     from scipy.sparse.linalg import splu
 
-    h, w = shape
-    bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=h * w)
-    hidden = bits.astype(bool).reshape(shape)
+    shape = h, w = hidden.shape
     count = int(hidden.sum())
     number = np.full(shape, -1, np.int32)
     number[hidden] = np.arange(count, dtype=np.int32)
