@@ -5,7 +5,11 @@ of the peer / time of ours). Ours draws stateless noise, in plain NumPy on one c
 
 - BEiT's generator, from `$PEERS_DIR/unilm/beit/masking_generator.py` (microsoft/unilm);
 - lightly's `random_token_mask`, from the installed package (`pip install lightly`);
-- I-JEPA's collator, from `$PEERS_DIR/ijepa/src/masks/multiblock.py` (facebookresearch/ijepa).
+- I-JEPA's collator, from `$PEERS_DIR/ijepa/src/masks/multiblock.py` (facebookresearch/ijepa);
+- a bank of ColorMAE's patterns, rebuilt here from the paper (the project offers ready files): what
+  a new colour costs before training can go on. Ours draws as many masks, root of the new colour
+  included;
+- MFM's mask for a new radius, by a loop over all bins as in its paper's code, written anew.
 
 A peer that is not there is named, and our own rates are printed all the same. A round in which
 other processes took the machine is repeated, twice at most; on a machine that is never quiet
@@ -34,6 +38,8 @@ from workbench.masks import MASKS, Grid
 Draw = Callable[[], object]
 Clock = Callable[[], float]
 GRID = Grid(14, 14, patch=16)
+SPECTRUM = Grid(224, 224, patch=1, domain="frequency")
+BANK = 3072  # patterns of 64 x 64
 RATIO = 0.4  # BEiT and CAE hide 0.38 to 0.5
 SMALLEST = 16
 
@@ -150,13 +156,75 @@ class Draws:
     """Call after call of one recipe, each call a new step."""
 
     def __init__(self, recipe: str, count: int) -> None:
-        """Parse once, as a training loop does."""
+        """Parse once, as a training loop does; score maps, where wanted, are noise."""
         self.strategy, self.count, self.step = MASKS.parse(recipe), count, 0
+        scores = np.random.default_rng(0).random((count, *GRID.shape), dtype=np.float32)
+        self.maps = dict.fromkeys(self.strategy.needs, scores)
 
     def __call__(self) -> object:
         """Draw the next batch."""
         self.step += 1
-        return self.strategy.sample(GRID, self.count, seed=1, step=self.step)
+        return self.strategy.sample(GRID, self.count, seed=1, step=self.step, maps=self.maps)
+
+
+class NewColors:
+    """A colour that was never asked for before, `BANK` masks of it."""
+
+    def __init__(self) -> None:
+        """Count the calls, so that nothing is taken from a cache."""
+        self.calls = 0
+
+    def __call__(self) -> object:
+        """Move the stronger blur a little and draw."""
+        self.calls += 1
+        recipe = f"color_noise(sigma_high={2 + self.calls * 1e-6!r})"
+        return MASKS.parse(recipe).sample(GRID, BANK, seed=1)
+
+
+class NewRadii:
+    """A disc of frequencies that was never asked for before, one mask of it."""
+
+    def __init__(self) -> None:
+        """Count the calls, so that nothing is taken from a cache."""
+        self.calls = 0
+
+    def __call__(self) -> object:
+        """Grow the radius a little and draw."""
+        self.calls += 1
+        disc = MASKS.parse(f"frequency_disc(radius={16 + self.calls * 1e-6!r}, low=1)")
+        return disc.sample(SPECTRUM)
+
+
+def bank() -> object:
+    """Filter white noise by two Gaussian blurs, pattern by pattern."""
+    from scipy.ndimage import gaussian_filter
+
+    white = np.random.default_rng(0).standard_normal((BANK, 64, 64), dtype=np.float32)
+    low, high = 0.5, 2.0
+    return np.stack(
+        [gaussian_filter(one, low, mode="wrap") - gaussian_filter(one, high, mode="wrap")
+         for one in white]
+    )  # fmt: skip
+
+
+def disc_by_loops() -> object:
+    """Compare each bin's distance with both radii (the outer one is off), one after the other."""
+    side, inner, outer = SPECTRUM.rows, 16, 999
+    kept = np.ones((side, side), dtype=int)
+    for row in range(side):
+        for col in range(side):
+            away = (row - side // 2) ** 2 + (col - side // 2) ** 2
+            if away >= inner**2 and away < outer**2:
+                kept[row, col] = 0
+    return kept
+
+
+def from_papers() -> list[Duel]:
+    """Comparisons with what the papers describe, written here; they need no peer's file."""
+    return [
+        Duel(f"color_noise, new colour, {BANK} / rebuilt bank", BANK, NewColors(), bank, "", 30),
+        Duel("frequency_disc, new radius / double loop", 1, NewRadii(), disc_by_loops, "", 80),
+    ]
 
 
 def duels(folder: Path) -> list[Duel]:
@@ -166,7 +234,7 @@ def duels(folder: Path) -> list[Duel]:
     absent = "lightly is not installed"
     for threads, words in ((1, "one thread"), (0, "torch's threads")):
         title = f"random 75 %, 256 a call / lightly, {words}"
-        found.append(Duel(title, 256, Draws("random", 256), lightly(threads), absent, 7))
+        found.append(Duel(title, 256, Draws("random", 256), lightly(threads), absent, 7.5))
     absent = "no unilm/beit/masking_generator.py in PEERS_DIR"
     goal = GRID.count(RATIO)
     official = None if generator is None else generator(14, goal, min_num_patches=SMALLEST)
@@ -191,9 +259,9 @@ def duels(folder: Path) -> list[Duel]:
             return made([0] * 256)
 
     found.append(
-        Duel("multi_block, 256 a call / I-JEPA", 256, Draws("multi_block", 256), jepa, absent, None)
+        Duel("multi_block, 256 a call / I-JEPA", 256, Draws("multi_block", 256), jepa, absent, 30)
     )
-    return found
+    return found + from_papers()
 
 
 class Scaled:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from workbench.errors import BadInput
 from workbench.masks.lattice import Grid
-from workbench.masks.spectrum import distance_squared, hidden_outside
+from workbench.masks.spectrum import disc, hidden_outside
 from workbench.masks.strategy import Counts, Drawn, Maps, Strategy
 from workbench.params import Knob
 from workbench.seeds import Noise
@@ -48,6 +48,5 @@ class FrequencyBand(Strategy):
 
     def draw(self, grid: Grid, noise: Noise, maps: Maps) -> Drawn:
         """Lay the ring out once, then choose a side for each image."""
-        distance = distance_squared(grid)
-        ring = (distance >= self.inner**2) & (distance < self.outer**2)
+        ring = disc(grid, self.outer) & ~disc(grid, self.inner)
         return hidden_outside(ring, self.inside, grid, noise)

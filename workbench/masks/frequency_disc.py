@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from workbench.masks.lattice import Grid
-from workbench.masks.spectrum import distance_squared, hidden_outside
+from workbench.masks.spectrum import disc, hidden_outside
 from workbench.masks.strategy import Counts, Drawn, Maps, Strategy
 from workbench.params import Knob
 from workbench.seeds import Noise
@@ -35,5 +35,4 @@ class FrequencyDisc(Strategy):
 
     def draw(self, grid: Grid, noise: Noise, maps: Maps) -> Drawn:
         """Lay the disc out once, then choose a side for each image."""
-        disc = distance_squared(grid) < self.radius**2
-        return hidden_outside(disc, self.low, grid, noise)
+        return hidden_outside(disc(grid, self.radius), self.low, grid, noise)

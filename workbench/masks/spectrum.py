@@ -9,18 +9,18 @@ from workbench.seeds import Noise
 Bools = NDArray[np.bool_]
 
 
-def distance_squared(grid: Grid) -> NDArray[np.float64]:
-    """Return how far each bin is from the zero frequency, squared, float64 [rows, cols].
+def disc(grid: Grid, radius: float) -> Bools:
+    """Return the bins nearer to the zero frequency than `radius`, bool [rows, cols].
 
     The distance is in cycles along the longer side of the picture; on a square picture that is the
-    distance in bins, and it is exact.
+    distance in bins.
 
-    >>> distance_squared(Grid(4, 4, patch=1, domain="frequency"))[1].tolist()
-    [5.0, 2.0, 1.0, 2.0]
+    >>> disc(Grid(3, 4, patch=1, domain="frequency"), 1.5).astype(int).tolist()
+    [[0, 0, 1, 0], [0, 1, 1, 1], [0, 0, 1, 0]]
     """
     longer = max(grid.rows, grid.cols)
-    down, across = ((np.arange(n) - n // 2) * longer / n for n in (grid.rows, grid.cols))
-    return np.square(down)[:, None] + np.square(across)
+    down, across = (np.square((np.arange(n) - n // 2) * longer / n) for n in (grid.rows, grid.cols))
+    return across < (radius**2 - down)[:, None]
 
 
 def hidden_outside(kept: Bools, share: float, grid: Grid, noise: Noise) -> Bools:
@@ -29,4 +29,5 @@ def hidden_outside(kept: Bools, share: float, grid: Grid, noise: Noise) -> Bools
     The share `share` of the images keeps the bins `kept` [rows, cols], the others all but those.
     """
     inside = (noise.uniform(1) < share).reshape(-1, 1, 1, 1)
-    return (inside ^ kept).repeat(grid.frames or 1, axis=1).reshape(-1, *grid.shape)
+    hidden = np.broadcast_to(inside ^ kept, (noise.count, grid.frames or 1, *kept.shape))
+    return hidden.reshape(-1, *grid.shape)
