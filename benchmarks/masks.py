@@ -277,10 +277,10 @@ class Scaled:
             self.draw()
 
 
-def others(clock: Clock) -> list[tuple[str, float]]:
-    """Rates of the strategies without a peer here, 256 masks a call."""
+def others(clock: Clock, only: str) -> list[tuple[str, float]]:
+    """Rates of the strategies whose names hold `only`, 256 masks a call."""
     rows = []
-    for name in MASKS.names():
+    for name in [name for name in MASKS.names() if only in name]:
         draws = Draws(name, 256)
         repeats = repeats_for(draws, 0.05)
         rows.append(
@@ -296,12 +296,14 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0.05, help="least time a measurement")
     parser.add_argument("--peers", type=Path, default=Path(os.environ.get("PEERS_DIR", "peers")))
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    parser.add_argument("--only", default="", help="comparisons and strategies that hold this text")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     given = parser.parse_args()
     logging.disable(logging.WARNING)
     clock = time.perf_counter if given.clock == "wall" else time.process_time
-    rows = [fight(duel, given.rounds, given.seconds, clock) for duel in duels(given.peers)]
-    rates = others(clock)
+    chosen = [duel for duel in duels(given.peers) if given.only in duel.title]
+    rows = [fight(duel, given.rounds, given.seconds, clock) for duel in chosen]
+    rates = others(clock, given.only)
     missed = [
         row for row in rows if row["ratio"] and row["target"] and row["ratio"] < row["target"]
     ]

@@ -26,17 +26,23 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_without_peers_it_prints_our_rates(tmp_path):
-    done = run(tmp_path)
+    done = run(tmp_path, "--only", "block")
     assert done.returncode == 0, done.stderr
     assert "no unilm/beit/masking_generator.py in PEERS_DIR" in done.stdout
-    assert "random(ratio=0.75)" in done.stdout
+    assert "inverse_block(ratio=0.75)" in done.stdout
+
+
+def test_a_peer_written_from_a_paper_is_always_there(tmp_path):
+    found = json.loads(run(tmp_path, "--only", "frequency_disc", "--json").stdout)
+    (row,) = found["duels"]
+    assert row["target"] == 80 and 0 < row["ratio"] < 1e6 and row["missing"] == ""
 
 
 def test_with_a_peer_it_prints_the_ratio(tmp_path):
     file = tmp_path / "unilm" / "beit" / "masking_generator.py"
     file.parent.mkdir(parents=True)
     file.write_text(PEER)
-    found = json.loads(run(tmp_path, "--json").stdout)
+    found = json.loads(run(tmp_path, "--json", "--only", "BEiT").stdout)
     block = [row for row in found["duels"] if "BEiT" in row["title"]]
     assert [row["target"] for row in block] == [7, 7, 20, 20]
     for row in block:
