@@ -90,3 +90,15 @@ def test_reconstruct_takes_an_annotation_as_its_mask(run: Run, tmp_path: Path) -
     record = json.loads(told)
     assert status == 0 and record["hidden"] == 72
     assert record["mask"].startswith('painted(hide="0-5,12-17,')
+
+
+def test_draw_writes_spectra_and_clips(run: Run, tmp_path: Path) -> None:
+    recipe, out = "frequency_disc(radius=5.0, low=1.0)", tmp_path / "disc.npz"
+    status, _, _ = run("draw", recipe, "--grid", "32x32", "--patch", 1, "--out", out)
+    disc = Mask.load(out)
+    assert status == 0 and disc.grid == Grid(32, 32, patch=1, domain="frequency")
+    assert disc == MASKS.parse(recipe).sample(disc.grid)
+    status, _, _ = run("draw", "running_cells", "--grid", "8x6x6", "--out", tmp_path / "clip.npz")
+    clip = Mask.load(tmp_path / "clip.npz")
+    assert status == 0 and clip == MASKS.parse("running_cells").sample(Grid(6, 6, frames=8))
+    assert clip.targets is not None and clip.targets.shape == (1, 1, 8, 6, 6)

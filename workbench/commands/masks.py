@@ -34,11 +34,13 @@ def draw(
 ) -> None:
     """Draw masks from a recipe.
 
-    A written .npz holds the array `hidden`, bool, True where a patch is hidden.
+    A written .npz holds the array `hidden`, bool, True where a patch is hidden. Frames of a clip
+    are views, modalities or bands for strategies that say so; frequencies are --patch 1.
     """
     from workbench.masks import MASKS
 
-    strategy, lattice = MASKS.parse(recipe), parse_grid(grid, patch)
+    strategy = MASKS.parse(recipe)
+    lattice = parse_grid(grid, patch, strategy.domain or "image")
     mask = strategy.sample(lattice, count, seed, step, first, progress)
     counts = mask.counts
     record: dict[str, Any] = {
@@ -79,7 +81,7 @@ def picture(bits: str, cols: int) -> str:
     return "\n".join(signs[at : at + cols] for at in range(0, len(signs), cols))
 
 
-def parse_grid(text: str, patch: int) -> "Any":
+def parse_grid(text: str, patch: int, domain: str = "image") -> "Any":
     """Read `14x14` or `8x14x14` into a Grid; BadInput for anything else."""
     from workbench.masks import Grid
 
@@ -87,7 +89,7 @@ def parse_grid(text: str, patch: int) -> "Any":
     if match is None:
         raise BadInput(f"--grid is {shown(text)}, but must be ROWSxCOLS; write 14x14.")
     frames = None if match[1] is None else int(match[1])
-    return Grid(int(match[2]), int(match[3]), patch=patch, frames=frames)
+    return Grid(int(match[2]), int(match[3]), patch=patch, frames=frames, domain=domain)
 
 
 def strategies(as_json: AsJson = False) -> None:
