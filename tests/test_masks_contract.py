@@ -90,7 +90,8 @@ def test_shape_count_and_independence_of_the_batch(strategy, shape):
     if strategy.promise == "exact":
         assert set(batch.counts.tolist()) == {int(np.floor(round(ratio * grid.size, 9) + 0.5))}
     if strategy.promise != "free" and ratio in (0, 1):
-        all_cells = grid.rows * grid.cols if strategy.frames == "view" else grid.size
+        alone = strategy.name in ("cross_view", "conditional")  # the ratio of one frame
+        all_cells = grid.rows * grid.cols if alone else grid.size
         assert set(batch.counts.tolist()) == {round(ratio) * all_cells}
     assert _draw(strategy, grid, 9, seed=5, step=2, first=60) == batch
     for row in range(9):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from workbench.errors import BadInput
 from workbench.masks import MASKS, Grid, Mask
 
 CLIP = Grid(14, 14, frames=8)
@@ -140,6 +141,25 @@ def test_the_second_view_is_whole():
     often = mask.hidden[:, 0].mean(axis=0)
     assert np.abs(often - 176 / 196).max() < 4.5 * math.sqrt(0.09 / 5_000)
     assert draw("cross_view", 1, Grid(14, 14)).counts[0] == 176
+
+
+def test_no_patch_is_visible_in_two_views():
+    for views, ratio, shown in ((2, 0.75, 49), (2, 0.5, 98), (3, 0.7, 59)):
+        grid = Grid(14, 14, frames=views)
+        visible = ~draw(f"disjoint_views(ratio={ratio})", 3_000, grid).hidden
+        assert (visible.sum(axis=(2, 3)) == shown).all()
+        assert visible.sum(axis=1).max() == 1
+        often = visible.mean(axis=0)
+        share = shown / 196
+        assert np.abs(often - share).max() < 4.8 * math.sqrt(share * (1 - share) / 3_000)
+    with pytest.raises(BadInput, match=r"3 views that show 98 patches each need 294, .* to 0.67"):
+        draw("disjoint_views(ratio=0.5)", 1, THREE)
+
+
+def test_one_modality_is_masked_at_a_time():
+    hidden = draw("conditional", 3_000, THREE).hidden.sum(axis=(2, 3))
+    assert (np.sort(hidden, axis=1) == [0, 0, 98]).all()
+    assert (hidden > 0).mean(axis=0) == pytest.approx([1 / 3] * 3, abs=4.5 * math.sqrt(2 / 27_000))
 
 
 PAINTER = Grid(56, 28, frames=2)
