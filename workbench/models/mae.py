@@ -75,6 +75,7 @@ class MaskedAutoencoder(nn.Module):
         *,
         everything: bool = False,
         activations: dict[str, Tensor] | None = None,
+        maps: list[Tensor] | None = None,
     ) -> Tensor:
         """Predict patches from the visible ones.
 
@@ -85,11 +86,12 @@ class MaskedAutoencoder(nn.Module):
             everything: predict all patches in picture order; otherwise only the hidden ones, in the
                 order of `hidden` (then the last decoder block asks for those alone).
             activations: filled with `latent` [b, prefix + k, dim] if given.
+            maps: the encoder's attention maps are appended here if given, see `ViT.forward`.
 
         Returns:
             [b, tokens or tokens - k, patch * patch * 3] in the space of the training target.
         """
-        latent = self.encoder(patches, visible)
+        latent = self.encoder(patches, visible, maps)
         if activations is not None:
             activations["latent"] = latent
         b, prefix = patches.shape[0], self.shape.prefix

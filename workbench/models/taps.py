@@ -22,7 +22,7 @@ from workbench.models.patches import IMAGENET_MEAN, IMAGENET_STD, patchify
 from workbench.models.precision import threads_for
 from workbench.models.reconstruction import Reconstructor
 from workbench.models.targets import patch_targets
-from workbench.models.transformer import ViT
+from workbench.models.transformer import ViT, gather_tokens
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,7 @@ class Tap:
     def patches(self, images: NDArray[np.float32]) -> Tensor:
         """Normalised patches [b, n, p] of float32 [b, 3, h, w] in [0, 1], brought to its size."""
         pictures = torch.from_numpy(np.array(images, np.float32)).to(self.device)
-        if pictures.shape[2:] != self.grid.pixels:
-            pictures = F.interpolate(
-                pictures, self.grid.pixels, mode="bilinear", antialias=True, align_corners=False
-            )
+        pictures = resized(pictures, self.grid.pixels)
         mean, std = (pictures.new_tensor(x).view(1, 3, 1, 1) for x in (self.mean, self.std))
         return patchify((pictures - mean) / std, self.grid.patch)
 
@@ -86,15 +83,19 @@ class Tap:
         Raises:
             BadInput: there is no such block.
         """
+        self.check_block(block)
+        maps: list[Tensor] = []
+        tokens = self.encoder(patches, visible, maps)
+        return Seen(tokens, maps[block])
+
+    def check_block(self, block: int) -> None:
+        """BadInput where the encoder has no such block."""
         depth = self.encoder.shape.depth
         if not -depth <= block < depth:
             raise BadInput(
                 f"block is {block}, but the model has {depth} blocks; "
                 f"take one from 0 to {depth - 1}, or -1 for the last."
             )
-        maps: list[Tensor] = []
-        tokens = self.encoder(patches, visible, maps)
-        return Seen(tokens, maps[block])
 
     def autoencoder(self) -> MaskedAutoencoder:
         """The whole model; BadInput where there is no decoder."""
@@ -105,16 +106,31 @@ class Tap:
             )
         return self.whole
 
-    def loss(self, patches: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
-        """The training loss a row of pictures, [b], mean over the hidden patches.
+    def loss(
+        self, patches: Tensor, visible: Tensor, hidden: Tensor, block: int = -1
+    ) -> tuple[Tensor, Tensor]:
+        """The training loss of each picture, mean over its hidden patches, and what led to it.
 
-        Targets carry no gradient: what it has comes from the visible patches alone.
+        Targets carry no gradient: what the loss has comes from the visible patches alone.
+
+        Args:
+            patches: [b, n, p], see `patches`.
+            visible: int64 [b, k].
+            hidden: int64 [b, n - k].
+            block: whose attention map to return.
+
+        Returns:
+            Losses [b], and the map [b, heads, prefix + k, prefix + k] that is part of their graph.
+
+        Raises:
+            BadInput: no decoder, or no such block.
         """
         model = self.autoencoder()
-        said = model(patches, visible, hidden)
-        width = patches.shape[-1]
-        wanted = patches.detach().gather(1, hidden.unsqueeze(-1).expand(-1, -1, width))
-        return (said - patch_targets(wanted, self.norm_pix)).square().mean(dim=(1, 2))
+        self.check_block(block)
+        maps: list[Tensor] = []
+        said = model(patches, visible, hidden, maps=maps)
+        wanted = patch_targets(gather_tokens(patches.detach(), hidden), self.norm_pix)
+        return (said - wanted).square().mean(dim=(1, 2)), maps[block]
 
 
 _taps: WeakKeyDictionary[Reconstructor, Tap] = WeakKeyDictionary()
@@ -138,6 +154,13 @@ def tap(model: "Reconstructor | ViT") -> Tap:
         )
         _taps[model] = found
     return found
+
+
+def resized(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring [b, 3, h, w] to another height and width; the same size is left as it is."""
+    if tuple(pictures.shape[2:]) == size:
+        return pictures
+    return F.interpolate(pictures, size, mode="bilinear", antialias=True, align_corners=False)
 
 
 @contextmanager

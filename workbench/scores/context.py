@@ -5,7 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
+
+from workbench.data import score_maps
+from workbench.errors import BadInput, shown
 
 if TYPE_CHECKING:
     from workbench.models.reconstruction import Reconstructor
@@ -45,3 +49,28 @@ class Context:
         labels = None if self.labels is None else self.labels[at : at + 1]
         depth = None if self.depth is None else self.depth[at : at + 1]
         return replace(self, labels=labels, depth=depth, given=given)
+
+
+def own_map(name: str, count: int, context: Context) -> NDArray[np.float32]:
+    """A map that was given by name or kept under an id, [count, h, w].
+
+    Raises:
+        BadInput: no such map.
+    """
+    if name in context.given:
+        values = np.asarray(context.given[name])
+        planes = values[None] if values.ndim == 2 else values
+        found = [score_maps.checked(plane, f"the map {name}") for plane in planes]
+    elif score_maps.ID.fullmatch(name):
+        found = [score_maps.load(name)]
+    else:
+        known = ", ".join(context.given) or "none"
+        raise BadInput(
+            f"no map called {shown(name)} was given (given: {known}); pass --map {name}=FILE, or "
+            "given={name: array} from Python."
+        )
+    if len(found) not in (1, count):
+        raise BadInput(
+            f"the map {name} holds {len(found)} planes for {count} pictures; give one a picture."
+        )
+    return np.broadcast_to(np.stack(found), (count, *found[0].shape))

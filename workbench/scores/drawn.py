@@ -6,13 +6,12 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data import score_maps
 from workbench.errors import BadInput, shown
 from workbench.masks import Grid
 from workbench.masks.painted import cells
 from workbench.params import Knob
 from workbench.scores.areas import patch_means
-from workbench.scores.context import Context
+from workbench.scores.context import Context, own_map
 from workbench.scores.score import Images, Score
 
 
@@ -44,28 +43,3 @@ class Drawn(Score):
             painted = cells("patches", self.patches, grid.size).reshape(grid.rows, grid.cols)
             return np.repeat(painted[None].astype(np.float64), len(images), axis=0)
         return patch_means(own_map(self.map, len(images), context), grid)
-
-
-def own_map(name: str, count: int, context: Context) -> NDArray[np.floating[Any]]:
-    """A map that was given by name or kept under an id, [count, h, w].
-
-    Raises:
-        BadInput: no such map.
-    """
-    if name in context.given:
-        values = np.asarray(context.given[name])
-        planes = values[None] if values.ndim == 2 else values
-        found = [score_maps.checked(plane, f"the map {name}") for plane in planes]
-    elif score_maps.ID.fullmatch(name):
-        found = [score_maps.load(name)]
-    else:
-        known = ", ".join(context.given) or "none"
-        raise BadInput(
-            f"no map called {shown(name)} was given (given: {known}); pass --map {name}=FILE, or "
-            "given={name: array} from Python."
-        )
-    if len(found) not in (1, count):
-        raise BadInput(
-            f"the map {name} holds {len(found)} planes for {count} pictures; give one a picture."
-        )
-    return np.broadcast_to(np.stack(found), (count, *found[0].shape))

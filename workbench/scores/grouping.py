@@ -62,8 +62,9 @@ def discovered(features: Floats, shape: tuple[int, int], tau: float, most: int) 
     """Find up to `most` objects one after another, labels [rows, cols], 0 = background.
 
     Each is the connected piece around the seed (the strongest entry of the cut) on its side of the
-    mean, after which its patches leave the graph. The search ends with fewer than 4 patches left,
-    or where the "object" is more than half of them and holds most of the picture's border.
+    mean, after which its patches leave the graph. A first side that holds most of the picture's
+    border is taken for the background, and the other side for the object. The search ends with
+    fewer than 4 patches left, or where a later object would be most of what is left or border.
     """
     from scipy.ndimage import label
 
@@ -74,9 +75,11 @@ def discovered(features: Floats, shape: tuple[int, int], tau: float, most: int) 
             break
         cut = np.full(shape, -np.inf)
         vector = normalised_cut(features[left.ravel()], tau)
+        if number == 1 and mostly_border((vector > vector.mean()).reshape(shape)):
+            vector = -vector
         cut[left] = vector
         side = left & (cut > vector.mean())
-        pieces, _ = label(side)
+        pieces: Any = label(side)[0]  # pyright: ignore[reportIndexIssue]
         piece = pieces == pieces[np.unravel_index(int(cut.argmax()), shape)]
         if number > 1 and (piece.sum() > left.sum() / 2 or mostly_border(piece)):
             break

@@ -1,5 +1,8 @@
 """The model that a score looks through: the loaded one, or the bundled one."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -7,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import BadInput
-from workbench.masks import Grid
+from workbench.masks import Grid, Mask
 from workbench.scores.areas import nearest, patch_means
 from workbench.scores.context import Context
+from workbench.scores.rounds import covering
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from workbench.models.reconstruction import Reconstructor
     from workbench.models.taps import Tap
 
@@ -22,7 +28,7 @@ Images = NDArray[np.float32]
 def _bundled() -> "Reconstructor":
     from workbench.models import load_reconstructor
 
-    return load_reconstructor("default", device="cpu")
+    return load_reconstructor("default", device="cpu", precision="fp32")
 
 
 def tap_of(context: Context) -> "Tap":
@@ -49,21 +55,25 @@ def reconstructor_of(context: Context, name: str) -> "Reconstructor":
     return model
 
 
-def features(images: Images, context: Context) -> tuple[NDArray[np.float64], Grid]:
-    """Patch tokens of the encoder's last layer, float64 [b, n, dim], each of length 1.
+def raw_tokens(images: Images, context: Context) -> tuple[NDArray[np.float64], Grid]:
+    """Patch tokens of the encoder's last layer, float64 [b, n, dim], and the model's grid.
 
-    Returns:
-        The tokens and the model's grid; pictures are brought to the model's size first.
+    Pictures are brought to the model's size first.
     """
     from workbench.models.taps import quietly
 
     tap = tap_of(context)
     with quietly(tap.work(len(images))):
         seen = tap.see(tap.patches(images))
-        tokens = seen.tokens[:, tap.prefix :].double().cpu().numpy()
+        return seen.tokens[:, tap.prefix :].double().cpu().numpy(), tap.grid
+
+
+def features(images: Images, context: Context) -> tuple[NDArray[np.float64], Grid]:
+    """The same tokens centred on their picture's mean, each of length 1."""
+    tokens, grid = raw_tokens(images, context)
     centred = tokens - tokens.mean(axis=1, keepdims=True)
     length = np.linalg.norm(centred, axis=2, keepdims=True)
-    return centred / np.maximum(length, 1e-12), tap.grid
+    return centred / np.maximum(length, 1e-12), grid
 
 
 def onto(values: NDArray[np.floating[Any]], grid: Grid, labels: bool = False) -> NDArray[Any]:
@@ -71,3 +81,91 @@ def onto(values: NDArray[np.floating[Any]], grid: Grid, labels: bool = False) ->
     if values.shape[1:] == (grid.rows, grid.cols):
         return values
     return nearest(values, grid) if labels else patch_means(values, grid)
+
+
+def hidden_errors(
+    model: "Reconstructor", image: NDArray[np.float32], ratio: float, rounds: int, seed: int
+) -> NDArray[np.float64]:
+    """Mean error of each patch over `covering` masks that hid it, float64 [rows, cols].
+
+    Args:
+        model: asked once, with all masks together.
+        image: float32 [3, h, w] in [0, 1], of any size.
+        ratio: share hidden by each mask.
+        rounds: see `covering`.
+        seed: decides the masks.
+    """
+    hidden = covering(model.grid.size, ratio, rounds, seed).reshape(-1, *model.grid.shape)
+    picture = sized(image[None], *model.size)
+    pictures = np.ascontiguousarray(np.broadcast_to(picture, (len(hidden), *picture.shape[1:])))
+    error = model(pictures, Mask(hidden, model.grid)).error.double().numpy()
+    return (error * hidden).sum(axis=0) / hidden.sum(axis=0)
+
+
+def sized(images: Images, height: int, width: int) -> Images:
+    """Bring float32 [b, 3, h, w] to another size as `Tap.patches` does; the same size is left."""
+    if images.shape[2:] == (height, width):
+        return images
+    import torch
+
+    from workbench.models.taps import resized
+
+    return resized(torch.from_numpy(np.array(images)), (height, width)).clamp(0, 1).numpy()
+
+
+@dataclass(frozen=True)
+class LossRounds:
+    """A picture under `covering` masks, and the losses of a model, ready to be differentiated.
+
+    `patches` [masks, n, p]; `hidden` bool [masks, n]; `visible` indices [masks, k]; `attention`
+    [masks, heads, prefix + k, prefix + k]; `loss` [masks].
+    """
+
+    tap: "Tap"
+    patches: "Tensor"
+    hidden: NDArray[np.bool_]
+    visible: NDArray[np.int64]
+    attention: "Tensor"
+    loss: "Tensor"
+
+    def gradient(self, by: "Tensor") -> NDArray[np.float64]:
+        """The gradient of each mask's loss, in the shape of `by`; nothing stays on the model."""
+        import torch
+
+        (found,) = torch.autograd.grad(self.loss.sum(), by)
+        return found.double().cpu().numpy()
+
+
+@contextmanager
+def loss_rounds(
+    image: NDArray[np.float32],
+    ratio: float,
+    rounds: int,
+    context: Context,
+    block: int = -1,
+) -> Generator[LossRounds]:
+    """Run a model on one picture under random masks, keeping what gradients need.
+
+    Args:
+        image: float32 [3, h, w] in [0, 1], of any size.
+        ratio: share hidden by each mask.
+        rounds: see `covering`.
+        context: whose model and seed.
+        block: whose attention map is kept.
+
+    Raises:
+        BadInput: the model has no decoder, or no such block.
+    """
+    import torch
+
+    from workbench.models.precision import threads_for
+
+    tap = tap_of(context)
+    hidden = covering(tap.grid.size, ratio, rounds, context.seed)
+    order = np.argsort(hidden, axis=1, kind="stable")
+    count = int((~hidden[0]).sum())
+    indices = torch.from_numpy(order).to(tap.device)
+    with threads_for(3 * tap.work(len(hidden))), torch.enable_grad():
+        patches = tap.patches(image[None]).repeat(len(hidden), 1, 1).requires_grad_()
+        loss, attention = tap.loss(patches, indices[:, :count], indices[:, count:], block)
+        yield LossRounds(tap, patches, hidden, order[:, :count], attention, loss)
