@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data import score_maps
 from workbench.errors import BadInput, shown
 
 if TYPE_CHECKING:
@@ -57,6 +56,8 @@ def own_map(name: str, count: int, context: Context) -> NDArray[np.float32]:
     Raises:
         BadInput: no such map.
     """
+    from workbench.data import score_maps
+
     if name in context.given:
         values = np.asarray(context.given[name])
         planes = values[None] if values.ndim == 2 else values
