@@ -185,3 +185,10 @@ def test_a_second_signal_is_not_swallowed() -> None:
             signal.raise_signal(signal.SIGTERM)
         assert leaving.value.code == 128 + signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_refused_mask_leaves_no_empty_folder(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    status, _, err = run("reconstruct", "astronaut", "--mask", "random(ratio=1)", "--out", out)
+    assert status == 2 and "hides every patch" in err
+    assert not out.exists()

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from workbench.data.crops import load_pool
+from workbench.data.samples import photo
 from workbench.errors import BadInput
 from workbench.masks import MASKS, Grid
 from workbench.models.patches import patchify
@@ -251,3 +252,14 @@ def test_a_stack_of_layers_trains(photos: Path) -> None:
     free = replace(SMOKE, masks=("layers(a=random(ratio=0.5), b=random(ratio=0.5))",))
     with pytest.raises(BadInput, match="indices need equal counts; use an exact strategy"):
         batch_loss(model, load_pool([photos]), free, 0, torch.device("cpu"))
+
+
+def test_no_model_trains_on_the_photos_it_is_measured_on(photos: Path) -> None:
+    Image.fromarray(photo("chelsea")).save(photos / "my cat.png")
+    said: list[str] = []
+    pool = load_pool([photos], left_out=said.append)
+    assert len(pool.pictures) == 3
+    assert said == [
+        "my cat.png is the bundled photo chelsea, on which checkpoints are measured; it is left "
+        "out of the training."
+    ]

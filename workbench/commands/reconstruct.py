@@ -59,16 +59,15 @@ def reconstruct(
         spec, remarks = with_mask_file(spec, mask_file)
     for given in photo:  # refuse before the first picture is made, not after the tenth
         chosen(spec, given)
-    folder = output_folder(out)
     names = unique_names(photo)
     reports: list[dict[str, Any]] = []
     for given, name in zip(photo, names, strict=True):
-        place = folder if len(photo) == 1 else output_folder(folder / name)
+        place = out if len(photo) == 1 else out / name
         reports.append(one(spec, given, place, remarks))
     if len(reports) > 1:
-        write_bytes(folder / "report.json", as_text({"photos": reports}).encode())
+        write_bytes(out / "report.json", as_text({"photos": reports}).encode())
     record = reports[0] if len(reports) == 1 else {"photos": reports}
-    say(record, [sentence(report) for report in reports] + [f"written to {folder}"], as_json)
+    say(record, [sentence(report) for report in reports] + [f"written to {out}"], as_json)
 
 
 def one(spec: "SceneSpec", given: str, folder: Path, remarks: list[str]) -> dict[str, Any]:
@@ -78,6 +77,7 @@ def one(spec: "SceneSpec", given: str, folder: Path, remarks: list[str]) -> dict
 
     scene_spec, pixels, notes = chosen(spec, given)
     scene = compose(scene_spec, pixels)
+    output_folder(folder)  # a scene that is refused leaves no empty folder
     write_bytes(folder / "original.png", _png(scene.photo))
     for which in ("masked", "reconstruction", "composite"):
         write_bytes(folder / f"{which}.png", export_png(scene, which))

@@ -4,6 +4,7 @@ import csv
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.data.folders import SUFFIXES
 from workbench.data.images import open_image
+from workbench.data.samples import held_out, photo
 from workbench.errors import BadInput
 
 MEMORY_SHARE = 0.8
@@ -78,13 +80,14 @@ def load_pool(
 ) -> PhotoPool:
     """Decode every photo of some folders (recursively) into memory.
 
+    Photos on which every checkpoint is measured (`held_out`) are left out, whatever their name.
     A folder may hold an `index.csv` with the columns `file`, `licence` and `source` (or
     `source_repo`); what it says goes into the manifest, otherwise the licence is "not stated".
 
     Args:
         folders: folders of PNG, JPEG or WebP files.
         longest: photos are shrunk to this longest side before they are kept.
-        left_out: called with a sentence for each photo that cannot be opened.
+        left_out: called with a sentence for each photo that cannot be opened or is held out.
 
     Raises:
         BadInput: a folder is missing or holds no photo that can be used, or all of them need more
@@ -101,6 +104,7 @@ def load_pool(
             name = path.relative_to(folder).as_posix()
             try:
                 pixels = open_image(path, name=name, longest=longest).pixels
+                _refuse_held_out(name, pixels)
             except BadInput as error:
                 if left_out is not None:
                     left_out(str(error))
@@ -116,6 +120,29 @@ def load_pool(
         if len(records) == before:
             raise BadInput(f"no photo of {folder} can be opened; name a folder of whole photos")
     return PhotoPool(pictures, records)
+
+
+def _refuse_held_out(name: str, pixels: NDArray[np.uint8]) -> None:
+    known = _held_out_contents().get(pixels.shape, {}).get(_content(pixels))
+    if known is not None:
+        raise BadInput(
+            f"{name} is the bundled photo {known}, on which checkpoints are measured; it is left "
+            "out of the training."
+        )
+
+
+@lru_cache
+def _held_out_contents() -> dict[tuple[int, ...], dict[str, str]]:
+    """Names of the held-out photos by their content, by their shape."""
+    found: dict[tuple[int, ...], dict[str, str]] = {}
+    for info in held_out():
+        pixels = photo(info.name)
+        found.setdefault(pixels.shape, {})[_content(pixels)] = info.name
+    return found
+
+
+def _content(pixels: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(pixels.tobytes()).hexdigest()
 
 
 def _files(folder: Path) -> list[Path]:
