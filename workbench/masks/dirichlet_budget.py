@@ -26,8 +26,9 @@ class DirichletBudget(Strategy):
     `subset` a non-empty set of modalities is drawn first, and patches of the others are shown only
     where those of the set do not suffice.
 
-    Bachmann et al., MultiMAE; official file `multimae/multimae.py` (98 of 3 x 196 visible). Used
-    for the sequences of an MRI in BM-MAE (arXiv:2505.00568).
+    Bachmann et al., MultiMAE; official file `multimae/multimae.py` (98 of 3 x 196 visible; there
+    what rounding misses goes by position, to the first modality, and what it leaves over is taken
+    from the last). Used for the sequences of an MRI in BM-MAE (arXiv:2505.00568).
     """
 
     paper: ClassVar[str] = "arXiv:2204.01678"
