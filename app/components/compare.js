@@ -59,7 +59,7 @@ function radios(label, choices, chosen) {
   return { node, set: (value) => inputs.forEach((input) => { input.checked = input.value === value; }) };
 }
 
-function picture(alt) {
+function paneImage(alt) {
   return make("img", { alt, draggable: "false" });
 }
 
@@ -70,8 +70,8 @@ function show(image, source) {
 class Wipe {
   constructor() {
     this.at = 50;
-    this.below = picture("");
-    this.above = picture("");
+    this.below = paneImage("");
+    this.above = paneImage("");
     this.tags = [make("span", { class: "tag left" }), make("span", { class: "tag right" })];
     this.handle = make("div", { class: "divider", role: "slider", tabindex: "0", "aria-label": "Divider", "aria-valuemin": "0",
       "aria-valuemax": "100", onkeydown: (event) => this.key(event) }, make("span", { text: "↔", "aria-hidden": "true" }));
@@ -118,7 +118,7 @@ class Wipe {
 class Blink {
   constructor() {
     this.second = false;
-    this.images = [picture(""), picture("")];
+    this.images = [paneImage(""), paneImage("")];
     this.tag = make("span", { class: "tag left" });
     this.stage = make("button", { type: "button", class: "stage", "data-blink": "", onclick: () => { this.play(false); this.flip(); },
       onkeydown: (event) => ["ArrowLeft", "ArrowRight"].includes(event.key) && (this.play(false), this.flip()) }, ...this.images, this.tag);
@@ -158,8 +158,8 @@ class Blink {
 
 class Difference {
   constructor(change) {
-    this.image = picture("Difference of the two pictures");
-    this.sides = [picture(""), picture("")];
+    this.image = paneImage("Difference of the two pictures");
+    this.sides = [paneImage(""), paneImage("")];
     this.names = [make("figcaption"), make("figcaption")];
     this.scale = radios("Kind of difference", SCALES, (scale) => change({ scale }));
     this.ends = [make("span"), make("span")];
@@ -191,7 +191,7 @@ class Difference {
 }
 
 function tile(caption, detail, source, extra) {
-  const image = picture(caption);
+  const image = paneImage(caption);
   show(image, source);
   return make("figure", {}, make("div", { class: "stage" }, image),
     make("figcaption", { text: caption }, detail ? make("small", { text: detail }) : null), extra);
