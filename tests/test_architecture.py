@@ -31,7 +31,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("evaluations", "analysis"),
     ("runs",),
     ("scenes",),
-    ("atlas", "cli", "commands", "doctor", "notebook", "__main__"),
+    ("atlas", "cli", "commands", "doctor", "notebook", "lessons", "__main__"),
     ("app", "notebooks"),
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}

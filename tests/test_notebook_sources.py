@@ -31,7 +31,19 @@ ANSWERS = {
         "Question 4": "a - b",
         "Question 5": "block",
         "Question 8": MASKS.parse("painted(hide='0-23')").sample(Grid(12, 12, patch=12)),
-    }
+    },
+    "02_twelve_ways_to_hide": {
+        "Question 1": 4 * int(0.6 * 49 + 0.5),
+        "Question 2": "corner",
+        "Question 3": 4 * 4,
+        "Question 4": round(2 * 98 * 97 / (196 * 195), 2),
+        "Question 5": "checker",
+        "Question 6": "block",
+        "Question 7": "red",
+        "Question 8": (14 - 6 - 1) + 6 - 1,
+        "Question 9": "smaller",
+        "Question 10": 97 / 195,
+    },
 }
 
 
