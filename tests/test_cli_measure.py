@@ -102,6 +102,25 @@ def test_a_file_and_a_folder_are_photos_too(run: Run, tmp_path: Path):
     assert leaks["difficulty"] == pytest.approx(np.mean(wanted))
 
 
+def test_a_strategy_that_looks_is_measured_on_the_first_photo(run: Run, tmp_path: Path):
+    arguments = ["measure", "guided(ratio=0.5)", "--grid", "12x12", "--count", 20, "--json"]
+    _, told, _ = run(*arguments, "--photos", "coffee")
+    shown = compose(SceneSpec(photo="coffee", mask="guided(ratio=0.5)")).hidden
+    record = json.loads(told)
+    assert (np.array(record["occupancy"]) == shown).mean() > 0.9  # edges of a larger picture
+    assert record["leak"]["difficulty"] > 0
+    Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(tmp_path / "black.png")
+    _, told, _ = run(*arguments, "--photos", tmp_path / "black.png")
+    assert 0.3 < np.array(json.loads(told)["occupancy"]).mean() < 0.7
+
+
+def test_frequencies_are_measured_on_a_spectrum(run: Run):
+    _, told, _ = run("measure", "frequency_disc", "--grid", "64x64", "--count", 40, "--json")
+    record = json.loads(told)
+    assert record["grid"]["domain"] == "frequency" and record["grid"]["patch"] == 1
+    assert record["ratio"]["min"] == pytest.approx(793 / 4096)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -110,6 +129,7 @@ def test_a_file_and_a_folder_are_photos_too(run: Run, tmp_path: Path):
         (["random", "--count", "0"], ["count is 0", "from 1"]),
         (["block", "--grid", "3x4x4"], ["block draws single images"]),
         (["random", "--count", "3", "--photos", "nowhere"], ["'nowhere' is no file and no photo"]),
+        (["guided", "--count", "3"], ["looks at the picture", "--photos astronaut"]),
         (["random(ratio=0)", "--count", "3", "--photos", "coffee"], ["0 of 144 patches"]),
         (["random", "--count", "3", "--out", "/dev/null/x"], ["--out is /dev/null/x"]),
     ],

@@ -11,10 +11,14 @@ import typer
 from workbench.commands.arguments import number_option
 from workbench.commands.masks import parse_grid
 from workbench.commands.output import AsJson, as_text, output_folder, say, table, write_bytes
+from workbench.errors import BadInput
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from workbench.analysis.mask_statistics import MaskStatistics
-    from workbench.masks import Strategy
+    from workbench.masks import Grid, Strategy
     from workbench.scenes.leak_set import LeakSet
 
 
@@ -32,7 +36,8 @@ def measure(
         typer.Option(
             metavar="PHOTO",
             help="A file, a folder or a photo's name, as often as you like: what the holes of each "
-            "give away (leak meter) and the model's error (difficulty), on the model's own grid.",
+            "give away (leak meter) and the model's error (difficulty), on the model's own grid. A "
+            "strategy that looks at the picture is measured on the first one.",
         ),
     ] = None,
     model: Annotated[str, typer.Option(help="A model's name or a checkpoint's path.")] = "default",
@@ -47,12 +52,15 @@ def measure(
     from workbench.analysis.mask_statistics import statistics
     from workbench.masks import MASKS
 
-    strategy, lattice = MASKS.parse(recipe), parse_grid(grid, 16)
-    found = statistics(strategy, lattice, count, seed)
+    strategy = MASKS.parse(recipe)
+    frequencies = strategy.domain == "frequency"
+    lattice = parse_grid(grid, 1 if frequencies else 16, strategy.domain or "image")
+    maps = maps_of(strategy, lattice, photos or [], model) if strategy.needs else None
+    found = statistics(strategy, lattice, count, seed, maps)
     record = report(strategy, found, seed)
     lines = told(strategy, found, seed)
     for given in photos or []:
-        objects = overlap(strategy, found, seed, given)
+        objects = [] if strategy.needs else overlap(strategy, found, seed, given)
         if objects:
             record.setdefault("objects", {})[given] = objects
             lines += ["", *object_lines(given, objects)]
@@ -68,6 +76,30 @@ def measure(
         record["out"] = str(folder)
         lines.append(f"written to {folder}")
     say(record, lines, as_json)
+
+
+def maps_of(
+    strategy: "Strategy", grid: "Grid", photos: list[str], model: str
+) -> "dict[str, NDArray[np.float32]]":
+    """The score maps of the first photo, for a strategy that looks at one.
+
+    Raises:
+        BadInput: no photo was given, or a score that it cannot have.
+    """
+    from workbench.commands.reconstruct import chosen
+    from workbench.data import fit
+    from workbench.scenes import SceneSpec
+    from workbench.scenes.compose import model_of
+    from workbench.scenes.maps import scene_maps
+
+    if not photos:
+        raise BadInput(
+            f"{strategy} looks at the picture, but no photo was given; add --photos astronaut."
+        )
+    spec, pixels, _ = chosen(SceneSpec().replace(mask=str(strategy), model=model), photos[0])
+    if pixels is not None:
+        pixels = fit(pixels, *grid.pixels, spec.fit)
+    return scene_maps(spec, strategy, grid, model_of, pixels)
 
 
 def told(strategy: "Strategy", found: "MaskStatistics", seed: int) -> list[str]:

@@ -21,8 +21,8 @@ from workbench.analysis.object_overlap import ObjectOverlap
 from workbench.errors import BadInput, shown
 from workbench.masks import MASKS, Grid, Mask, Strategy
 from workbench.scenes import labels
-from workbench.scenes.compose import grid_of, model_of, to_float
-from workbench.scenes.photos import fitted
+from workbench.scenes.compose import grid_of, maps_of
+from workbench.scenes.photos import MADE_OF_PHOTOS
 from workbench.scenes.spec import SceneSpec
 
 GRIDS = ("model", "14x14", "16x16", "8x14x14", "spectrum")
@@ -198,26 +198,17 @@ def _looked_at(spec: LabSpec, strategy: Strategy) -> SceneSpec:
 
 @lru_cache(maxsize=16)
 def _statistics(strategy: Strategy, grid: Grid, count: int, scene: SceneSpec) -> MaskStatistics:
-    return statistics(strategy, grid, count, scene.seed, maps_on(strategy, scene, grid))
+    return statistics(strategy, grid, count, scene.seed, maps_of(scene, strategy, grid))
 
 
 @lru_cache(maxsize=4)
 def _drawn(strategy: Strategy, grid: Grid, count: int, scene: SceneSpec) -> Mask:
-    maps = maps_on(strategy, scene, grid) or {}
+    maps = maps_of(scene, strategy, grid)
     many = {name: np.broadcast_to(each, (count, *grid.shape)) for name, each in maps.items()}
     return strategy.sample(grid, count, scene.seed, maps=many)
 
 
-@lru_cache(maxsize=16)
-def maps_on(strategy: Strategy, scene: SceneSpec, grid: Grid) -> dict[str, Any] | None:
-    """The score maps [1, *grid.shape] that a strategy needs of the scene's photo, None for most."""
-    if not strategy.needs:
-        return None
-    from workbench.scores import maps_for
-
-    height, width = grid_of(scene).pixels
-    photo = to_float(fitted(scene.photo, height, width, scene.fit))
-    return dict(maps_for(strategy, photo[None], grid, model_of(scene), scene.seed))
+MADE_OF_PHOTOS.extend([_statistics, _drawn])
 
 
 def objects(spec: LabSpec, made: Measured) -> list[ObjectOverlap]:

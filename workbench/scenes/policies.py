@@ -13,13 +13,14 @@ from workbench.scenes.compose import (
     activity,
     compose,
     grid_of,
+    maps_of,
     masked_picture,
     model_of,
     to_float,
 )
 from workbench.scenes.frequency import frequency_pictures, spectrum_picture
 from workbench.scenes.lab import LabSpec
-from workbench.scenes.photos import DRAWN, DRAWN_SIDE, Pixels, fitted
+from workbench.scenes.photos import DRAWN, DRAWN_SIDE, MADE_OF_PHOTOS, Pixels, fitted
 from workbench.scenes.spec import SceneSpec
 
 Kind = Literal["picture", "clip", "frequency"]
@@ -78,7 +79,7 @@ def policy(spec: LabSpec, at: int) -> Policy:
 def _clip(spec: SceneSpec, recipe: str, frames: int) -> Policy:
     grid = replace(grid_of(spec), frames=frames)
     clip = clip_of(spec, frames)
-    mask = spec.strategy.sample(grid, seed=spec.seed)
+    mask = spec.strategy.sample(grid, seed=spec.seed, maps=maps_of(spec, None, grid))
     model, strip = model_of(spec), list[Frame]()
     with activity:
         for picture, hidden in zip(clip, mask.hidden[0], strict=True):
@@ -147,3 +148,6 @@ def _spectrum(spec: SceneSpec, recipe: str, grid: Grid) -> Policy:
     )
     notes = ("Frequencies are hidden, not patches: the model is not asked.",)
     return Policy(recipe, "frequency", None, pictures, (), None, notes)
+
+
+MADE_OF_PHOTOS.extend([policy, _clip_of])
