@@ -16,6 +16,7 @@ DOMAINS = ("image", "frequency", "sequence")
 class Grid:
     """Rows x cols cells of `patch` x `patch` pixels each; `frames` of them in a clip.
 
+    A frame is a slot of time, a view, a modality or a band: `Strategy.frames` says which.
     `patch=1` is a pixel grid, 1 x N a bag or a sequence, `domain="frequency"` a spectrum.
 
     >>> Grid(14, 14, patch=16).count(0.75), Grid(14, 14).pixels, Grid(2, 3, frames=4).shape
