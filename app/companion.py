@@ -12,7 +12,7 @@ from typing import Any
 from workbench.errors import BadInput
 
 STARTS_WITHIN = 90.0
-LOW_PRIORITY = 10
+LOW_PRIORITY = 5  # a quarter of the dashboard's share where both want the processor
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -27,7 +27,7 @@ class Child:
     def __init__(self, **options: Any) -> None:
         """`options` go to `app.studio.server.serve_as_child`."""
         self.options = options
-        self.port: int | None = None
+        self._port: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._told = threading.Event()
@@ -37,12 +37,17 @@ class Child:
         """Whether there is a process, answering already or not."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def port(self) -> int | None:
+        """Where it answers; None while it does not."""
+        return self._port if self.running else None
+
     def start(self) -> None:
         """Start the process if it is not running; returns at once."""
         with self._lock:
             if self.running:
                 return
-            self.port = None
+            self._port = None
             self._told = threading.Event()
             path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
             self._process = subprocess.Popen(
@@ -60,11 +65,8 @@ class Child:
             for line in process.stdout:
                 word, _, number = line.partition(b" ")
                 if word == b"port":
-                    self.port = int(number)
+                    self._port = int(number)
                     told.set()
-        process.wait()
-        if process is self._process:
-            self.port = None
         told.set()
 
     def wait(self, seconds: float = STARTS_WITHIN) -> int:
@@ -75,18 +77,19 @@ class Child:
         """
         self.start()
         self._told.wait(seconds)
-        if self.port is None:
+        port = self.port
+        if port is None:
             state = "does not answer yet" if self.running else "ended while it started"
             raise BadInput(
                 f"The studio {state}; start it alone with `python -m workbench studio` and read "
                 "what it says."
             )
-        return self.port
+        return port
 
     def stop(self) -> None:
         """End the process and wait for it."""
         with self._lock:
-            process, self._process, self.port = self._process, None, None
+            process, self._process = self._process, None
         if process is None:
             return
         assert process.stdin is not None
