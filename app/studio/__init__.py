@@ -12,18 +12,24 @@ Three endpoints are an API whose names, parameters and answers are stable. With 
 image in, recipe in, arrays out:
 
 ```python
+import base64
+
 import numpy as np
 from gradio_client import Client, handle_file
 
+def array(packed):  # also: from app.studio import array
+    raw = base64.b64decode(packed["base64"])
+    return np.frombuffer(raw, packed["dtype"]).reshape(packed["shape"])
+
 client = Client("http://127.0.0.1:8601")  # the address that `python -m workbench studio` prints
 result = client.predict(
-    photo=handle_file("cat.png"),  # or "astronaut", a data URI, array.tolist()
+    photo=handle_file("cat.png"),  # or "astronaut", a data URI, an array's .tolist()
     mask="block(ratio=0.6)",
     seed=3,
     api_name="/reconstruct",
 )
-masked = np.array(result["masked"], np.uint8)  # [h, w, 3]; also photo, reconstruction, composite
-error = np.array(result["error"])  # [rows, cols], mean squared error a patch
+masked = array(result["masked"])  # uint8 [h, w, 3]; also photo, reconstruction, composite
+error = array(result["error"])  # float32 [rows, cols], mean squared error a patch
 print(result["metrics"]["psnr_db"], result["bits"].count("1"), result["recipe"])
 
 drawn = client.predict(mask="block(ratio=0.6)", rows=14, cols=14, count=8, api_name="/draw")
@@ -42,13 +48,14 @@ are uploaded (64 MB, 40 megapixels, refused by their header), and other messages
 """
 
 import atexit
+import base64
 import io
 from typing import Any
 from urllib.parse import urlencode
 
 from app.companion import Child
 
-__all__ = ["Studio", "studio"]
+__all__ = ["Studio", "array", "studio"]
 
 _child = Child(host="127.0.0.1", framed=True)
 
@@ -107,6 +114,14 @@ def studio(
     port = _child.wait()
     query = urlencode(spec.to_query())
     return Studio(f"http://127.0.0.1:{port}", f"?{query}" if query else "", height)
+
+
+def array(packed: dict[str, Any]) -> Any:
+    """A NumPy array, read-only, out of an answer's {"shape", "dtype", "base64"}."""
+    import numpy as np
+
+    raw = base64.b64decode(packed["base64"])
+    return np.frombuffer(raw, packed["dtype"]).reshape(packed["shape"])
 
 
 def _named(photo: Any) -> str:

@@ -89,7 +89,7 @@ def gone(pid: int, seconds: float) -> bool:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             return True
-        if state in "ZX":
+        if state in "ZX" and len(list(Path(f"/proc/{pid}/task").iterdir())) < 2:
             return True
         time.sleep(0.05)
     return False

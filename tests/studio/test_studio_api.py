@@ -13,6 +13,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import app.studio
+from app.studio import array
 from tests.browser.visitor import png
 from workbench.data.images import open_image
 from workbench.masks import MASKS, Grid
@@ -21,7 +22,7 @@ from workbench.scenes import SceneSpec, compose
 
 def arrays(result: dict[str, Any]) -> dict[str, Any]:
     names = ("photo", "masked", "reconstruction", "composite")
-    return {name: np.array(result[name], np.uint8) for name in names}
+    return {name: array(result[name]) for name in names}
 
 
 def test_image_in_recipe_in_arrays_out(client: Any) -> None:
@@ -32,12 +33,13 @@ def test_image_in_recipe_in_arrays_out(client: Any) -> None:
     assert result["bits"] == scene.bits
     assert result["recipe"] == "block(ratio=0.6)"
     assert result["query"] == {"photo": "coffee", "mask": "block(ratio=0.6)", "seed": "3"}
-    for name, array in arrays(result).items():
+    for name, theirs in arrays(result).items():
         ours = getattr(scene, name)
-        assert array.shape == ours.shape
-        assert np.abs(array.astype(int) - ours).max() <= 2, name  # threads may differ in rounding
-    error = np.array(result["error"])
-    assert error.shape == (12, 12)
+        assert theirs.shape == ours.shape
+        assert np.abs(theirs.astype(int) - ours).max() <= 2, name  # threads may differ in rounding
+    error = array(result["error"])
+    assert (error.shape, error.dtype) == ((12, 12), np.float32)
+    assert np.abs(error - scene.error).max() < 1e-3
     hidden = np.array(list(result["bits"])).reshape(12, 12) == "1"
     assert hidden.sum() == 86  # floor(0.6 * 144 + 0.5)
     pictures = arrays(result)
@@ -66,13 +68,14 @@ def test_a_photo_comes_as_file_data_uri_or_lists(client: Any, tmp_path: Path) ->
     }
     scene = compose(SceneSpec(seed=1), pixels)
     for name in ("file", "uri", "bytes"):
-        assert (np.array(results[name]["photo"], np.uint8) == scene.photo).all(), name
+        assert (array(results[name]["photo"]) == scene.photo).all(), name
         assert results[name]["metrics"] == results["uri"]["metrics"], name
     assert results["floats"]["metrics"]["pixels"] == 108 * 144
     assert re.fullmatch(r"upload-[0-9a-f]{32}", results["file"]["query"]["photo"])
     assert results["uri"]["query"] is None
-    again = client.predict(photo=results["file"]["query"]["photo"], api_name="/reconstruct")
-    assert again["photo"] == results["uri"]["photo"]
+    for photo in (results["file"]["query"]["photo"], results["uri"]["photo"]):
+        again = client.predict(photo=photo, api_name="/reconstruct")
+        assert again["photo"] == results["uri"]["photo"]
 
 
 def test_drawn_masks_are_those_of_python_to_the_bit(client: Any) -> None:
@@ -112,6 +115,7 @@ def test_the_api_is_these_three_endpoints(client: Any) -> None:
         ("/reconstruct", {"photo": [[1, 2], [3]]}, "nested lists"),
         ("/reconstruct", {"photo": [[[300, 0, 0]] * 9] * 9}, "0 to 255"),
         ("/reconstruct", {"photo": 5}, "nested lists"),
+        ("/reconstruct", {"photo": {"shape": [9, 9, 3], "dtype": "O", "base64": ""}}, "lists"),
         ("/reconstruct", {"model": "../../default"}, "no model here"),
         ("/reconstruct", {"seed": -1}, "(?i)seed is"),
         ("/reconstruct", {"mask": "random(ratio=0)"}, "hides nothing|hidden"),
