@@ -44,6 +44,17 @@ ANSWERS = {
         "Question 9": "smaller",
         "Question 10": 97 / 195,
     },
+    "03_reconstruct": {
+        "Question 1": 12 * 12 * 3,
+        "Question 2": 144 // 4,
+        "Question 3": round((145 / 37) ** 2, 1),
+        "Question 4": "no",
+        "Question 5": 0.5,
+        "Question 6": "less",
+        "Question 7": round((5 - 3) / (10 / 4) ** 0.5, 2),
+        "Question 8": "no",
+        "Question 9": round(144 * 0.75**16, 2),
+    },
 }
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 EPS = 1e-6
@@ -32,6 +33,13 @@ def patch_statistics(patches: Tensor) -> tuple[Tensor, Tensor]:
 def hidden_loss(prediction: Tensor, target: Tensor) -> Tensor:
     """Mean squared error over hidden patches only: both [b, hidden, p], same order."""
     return (prediction.float() - target.float()).square().mean()
+
+
+def estimated(
+    values: NDArray[np.float32], hidden: NDArray[np.bool_], rows: int, cols: int
+) -> NDArray[np.float32]:
+    """`spread_over_hidden` for arrays."""
+    return spread_over_hidden(torch.from_numpy(values), hidden, rows, cols).numpy()
 
 
 def spread_over_hidden(values: Tensor, hidden: np.ndarray, rows: int, cols: int) -> Tensor:
