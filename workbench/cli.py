@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from workbench.commands.app import app as app_command
+from workbench.commands.atlas import atlas
 from workbench.commands.doctor import doctor
 from workbench.commands.gallery import gallery
 from workbench.commands.imports import masks
@@ -34,6 +35,7 @@ cli = typer.Typer(
 for command in (draw, measure, reconstruct, strategies, models, doctor, train, evaluate, gallery):
     cli.command(command.__name__)(command)
 cli.command("app")(app_command)
+cli.command("atlas")(atlas)
 cli.command("studio")(studio)
 cli.add_typer(masks, name="masks")
 
