@@ -9,22 +9,24 @@ from workbench.fills import FILLS
 from workbench.masks import MASKS
 from workbench.params import KnobSpec, knobs
 from workbench.schedules import Schedule
+from workbench.scores import SCORES
 
 PAINT_ONLY = "painted"
+SCORES_KNOB = "scores"
 
 
 @cache
 def menu(kind: str) -> dict[str, str]:
-    """Names and their one-line summaries; what needs a score map is not offered on this page."""
+    """Names and their one-line summaries; what hides frames of a clip is not for one photo."""
     rows = (MASKS if kind == "masks" else FILLS).describe()
-    return {row["name"]: row["summary"] for row in rows if not row.get("needs_maps")}
+    return {row["name"]: row["summary"] for row in rows if not row.get("frames")}
 
 
 def mask_rows(
     base: Any, seed: int, lock: float | None, problems: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Rows for a strategy (None: painted by hand only), the seed and the exact-ratio lock."""
-    rows = [] if base is None else declared_rows(base, "mask", problems)
+    rows = [] if base is None else _strategy_rows(base, problems)
     rows.append(_row("seed", "Seed", "seed", seed, 0, None, 1))
     lock_row = _row("lock", "Lock the ratio", "lock", lock, 0.0, 1.0, 0.01)
     lock_row["start"] = getattr(None if base is None else base.at(0), "ratio", 0.75)
@@ -38,6 +40,49 @@ def declared_rows(recipe: Any, where: str, problems: Mapping[str, str]) -> list[
     """One row a knob; `problems` holds sentences by `<where>.<knob>`."""
     rows = [_declared(spec, getattr(recipe, spec.name)) for spec in knobs(type(recipe))]
     return [{**row, "problem": problems.get(f"{where}.{row['name']}")} for row in rows]
+
+
+def _strategy_rows(base: Any, problems: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A strategy's own knobs; a score map is chosen by name, and its knobs stand below it."""
+    rows: list[dict[str, Any]] = []
+    for row in declared_rows(base, "mask", problems):
+        if row["name"] in getattr(base, "idle", ()):
+            continue
+        if row["name"] != SCORES_KNOB or not hasattr(base, "score_kind"):
+            rows.append(row)
+            continue
+        score = score_of(base)
+        names = [name for name in SCORES.names() if SCORES.get(name).kind == base.score_kind]
+        if score is None or score.name not in names:
+            names.insert(0, base.scores if score is None else score.name)
+        value = base.scores if score is None else score.name
+        told = {"kind": "choice", "label": "Score map", "choices": names, "value": value}
+        rows.append({**row, **told})
+        for inner in [] if score is None else declared_rows(score, "", {}):
+            name = f"{SCORES_KNOB}.{inner['name']}"
+            rows.append({**inner, "name": name, "problem": problems.get(f"mask.{name}")})
+    return rows
+
+
+def score_of(base: Any) -> Any:
+    """The score that a strategy follows, or None where its recipe names none."""
+    try:
+        return SCORES.parse(base.scores)
+    except BadInput:
+        return None
+
+
+def _scored(base: Any, values: Mapping[str, Any], complain: Callable[[str, str], None]) -> str:
+    """The recipe of the score map as it was chosen and tuned."""
+    name, score = values.get(SCORES_KNOB), score_of(base)
+    if isinstance(name, str) and name in SCORES.names() and (score is None or name != score.name):
+        return carried(SCORES, name, score)
+    if score is None:
+        return base.scores
+    start = f"{SCORES_KNOB}."
+    inner = {key.removeprefix(start): each for key, each in values.items() if key.startswith(start)}
+    found = tuned(SCORES, score, inner, lambda knob, said: complain(start + knob, said))
+    return base.scores if found is None else found
 
 
 def _declared(spec: KnobSpec, value: Any) -> dict[str, Any]:
@@ -95,6 +140,8 @@ def tuned(
     member, accepted = type(recipe), {}
     for spec in knobs(member):
         value = values.get(spec.name, getattr(recipe, spec.name))
+        if spec.name == SCORES_KNOB and hasattr(recipe, "score_kind"):
+            value = _scored(recipe, values, complain)
         try:
             if spec.kind == "recipe" and isinstance(value, str):
                 value = registry.parse(value)

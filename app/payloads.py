@@ -6,6 +6,7 @@ from workbench import scenes
 from workbench.analysis.metrics import Metrics
 from workbench.masks import MASKS
 from workbench.scenes import Preview, Scene, SceneSpec
+from workbench.scores import SCORES
 
 
 def payload(made: Scene) -> dict[str, Any]:
@@ -27,10 +28,28 @@ def payload(made: Scene) -> dict[str, Any]:
             "values": [round(float(value), 5) for value in made.error.ravel()],
             "hidden": made.bits,
         },
+        "maps": [score_map(recipe, plane[0]) for recipe, plane in made.maps.items()],
         "numbers": numbers(made),
         "caption": caption(made),
         "notes": list(made.notes),
         "machine": f"{made.device}, {made.precision}, {made.milliseconds:.0f} ms a picture",
+    }
+
+
+def score_map(recipe: str, plane: Any) -> dict[str, Any]:
+    """A map that the mask follows, float [rows, cols], as the browser needs it to draw it."""
+    score = SCORES.parse(recipe)
+    labels = score.kind == "labels"
+    low, high = float(plane.min()), float(plane.max())
+    count = len(set(plane.ravel().tolist()))
+    return {
+        "recipe": recipe,
+        "rows": plane.shape[-2],
+        "cols": plane.shape[-1],
+        "values": [float(f"{value:.5g}") for value in plane.ravel().tolist()],
+        "labels": labels,
+        "low": f"{count} labels" if labels else f"{low:.3g}",
+        "high": "" if labels else f"{high:.3g}",
     }
 
 

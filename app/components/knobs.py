@@ -1,11 +1,13 @@
 """The strategy and the fill, with controls made from their declared knobs."""
 
+import dataclasses
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from app import state
+from app.components import painter
 from app.components.scripts import component
 from app.knob_rows import (
     PAINT_ONLY,
@@ -14,6 +16,7 @@ from app.knob_rows import (
     mask_rows,
     menu,
     plain,
+    score_of,
     strategy_label,
     tuned,
     whole_number,
@@ -101,12 +104,23 @@ def _mask_edited(key: str, patches: int) -> None:
     state.attempt("mask.seed", lambda: state.spec().replace(seed=whole_number(seed)))
     complain = partial(_complain, "mask")
     recipe = tuned(MASKS, base, values, complain) if base is not None else None
+    brushed = recipe is not None and "1" in paint.hide and _asks_for_a_drawn_map(base, values)
+    if recipe is not None and brushed:
+        recipe = scenes.with_drawn_map(recipe, paint.hide)
+        paint = dataclasses.replace(paint, hide="0" * patches)
+        painter.replace_strokes()
 
     def changed() -> scenes.SceneSpec:
         spec = state.spec() if recipe is None else scenes.with_strategy(state.spec(), recipe)
         return scenes.with_paint(spec, paint.hide, paint.show, lock)
 
     state.attempt("mask", changed)
+
+
+def _asks_for_a_drawn_map(base: Any, values: dict[str, Any]) -> bool:
+    """Whether the map has just been changed to a drawn one: what is painted becomes it."""
+    score = score_of(base) if hasattr(base, "score_kind") else None
+    return score is not None and score.name != "drawn" and values.get("scores") == "drawn"
 
 
 def _fill_edited(key: str, patches: int) -> None:

@@ -57,6 +57,69 @@ function held(label, image, before) {
   return { stage, note };
 }
 
+// Colours that can be told apart, for labels; the golden angle keeps neighbouring numbers far apart.
+function tint(label) {
+  const hue = (label * 137.5) % 360;
+  const channel = (n) => {
+    const k = (n + hue / 30) % 12;
+    return Math.round(255 * (0.55 - 0.35 * Math.max(-1, Math.min(k - 3, 9 - k, 1))));
+  };
+  return label === 0 ? [70, 78, 74] : [channel(0), channel(8), channel(4)];
+}
+
+function fillRamp(canvas) {
+  const pixels = canvas.getContext("2d");
+  for (let x = 0; x < canvas.width; x += 1) {
+    pixels.fillStyle = `rgb(${heat(x / (canvas.width - 1))})`;
+    pixels.fillRect(x, 0, 1, 1);
+  }
+}
+
+// The map that a mask follows: one value a patch over the photo, with its range.
+class ScoreMap {
+  constructor() {
+    this.backdrop = picture("", "backdrop");
+    this.canvas = make("canvas", { role: "img" });
+    this.ramp = make("canvas", { width: 64, height: 1, "aria-hidden": "true" });
+    [this.low, this.high, this.under] = [make("span"), make("span"), make("span", { class: "hint" })];
+    this.legend = make("div", { class: "legend" }, this.low, this.ramp, this.high);
+    this.node = make("figure", { class: "hidden" },
+      make("div", { class: "stage" }, this.backdrop, this.canvas),
+      make("figcaption", {}, make("span", { text: "Score map" }), this.under), this.legend);
+    this.canvas.addEventListener("pointermove", (event) => this.point(event));
+    fillRamp(this.ramp);
+  }
+  update(map) {
+    this.node.classList.toggle("hidden", !map);
+    this.map = map;
+    if (!map) return;
+    const { rows, cols, values, labels, recipe } = map;
+    Object.assign(this.canvas, { width: cols, height: rows });
+    this.canvas.setAttribute("aria-label", `Score map ${recipe}, ${map.low} ${labels ? "" : `to ${map.high}`}`.trim());
+    this.node.dataset.map = recipe;
+    const context = this.canvas.getContext("2d");
+    const image = context.createImageData(cols, rows);
+    const [least, most] = [Math.min(...values), Math.max(...values)];
+    values.forEach((value, at) => {
+      const colour = labels ? tint(value) : heat((value - least) / (most - least || 1));
+      image.data.set([...colour, labels ? 190 : 215], 4 * at);
+    });
+    context.putImageData(image, 0, 0);
+    this.ramp.classList.toggle("hidden", labels);
+    setText(this.low, map.low);
+    setText(this.high, map.high);
+    setText(this.under, recipe);
+    this.under.title = recipe;
+  }
+  point(event) {
+    const { rows, cols, values, labels } = this.map;
+    const box = this.canvas.getBoundingClientRect();
+    const row = Math.min(rows - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * rows)));
+    const col = Math.min(cols - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * cols)));
+    this.canvas.title = `Row ${row}, column ${col}: ${labels ? "label " : ""}${values[row * cols + col]}`;
+  }
+}
+
 class ErrorMap {
   constructor() {
     this.backdrop = picture("", "backdrop");
@@ -70,11 +133,7 @@ class ErrorMap {
       make("figcaption", {}, make("span", { text: "Error per patch" })), this.legend);
     this.own = false;
     this.canvas.addEventListener("pointermove", (event) => this.point(event));
-    const pixels = this.ramp.getContext("2d");
-    for (let x = 0; x < 64; x += 1) {
-      pixels.fillStyle = `rgb(${heat(x / 63)})`;
-      pixels.fillRect(x, 0, 1, 1);
-    }
+    fillRamp(this.ramp);
   }
   update(error) {
     this.error = error;
@@ -114,7 +173,7 @@ export default mounter((root, view) => {
   const before = [picture("", "before"), picture("", "before")];
   const full = held("Reconstruction", images.reconstruction, before[0]);
   const pasted = held("Paste-back", images.composite, before[1]);
-  const errors = new ErrorMap();
+  const [errors, score] = [new ErrorMap(), new ScoreMap()];
   const number = Object.fromEntries(["mse", "psnr", "ssim"].map((name) => [name, make("b", { "data-number": name, text: "–" })]));
   const counted = make("p", { "data-number": "counts" });
   const numbers = make("div", { class: "numbers", role: "group", "aria-label": "Numbers on hidden pixels" },
@@ -125,7 +184,7 @@ export default mounter((root, view) => {
   const caption = make("p", { class: "caption", "data-caption": "" });
   const tiles = make("div", { class: "tiles" },
     tile("Original", make("div", { class: "stage" }, images.original)),
-    tile("Masked", make("div", { class: "stage" }, images.masked)),
+    tile("Masked", make("div", { class: "stage" }, images.masked)), score.node,
     tile("Reconstruction", full.stage),
     tile("Paste-back", pasted.stage, "hold to compare"), errors.node, numbers);
   root.append(make("style", { text: SHARED_CSS + RESULTS_CSS }), make("div", { class: "frame" }, banner, tiles, caption));
@@ -144,8 +203,9 @@ export default mounter((root, view) => {
     images.masked.parentElement.classList.toggle("checker", pictures.masked.startsWith("data:image/png"));
     root.style.setProperty("--shape", shape);
     const ready = [...Object.entries(images).map(([name, image]) => swap(image, pictures[name])),
-      ...[...before, errors.backdrop].map((image) => swap(image, pictures.original))];
+      ...[...before, errors.backdrop, score.backdrop].map((image) => swap(image, pictures.original))];
     errors.update(error);
+    score.update(data.maps?.[0]);
     for (const name of Object.keys(number)) setText(number[name], data.numbers[name]);
     setText(counted, data.numbers.counts);
     setText(caption, data.caption);

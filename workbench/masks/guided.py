@@ -71,6 +71,11 @@ class Guided(Strategy):
         """Exact unless hints are shown."""
         return "free" if self.hint else "exact"
 
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Knobs that change nothing with these values."""
+        return () if str(self.hide).startswith("sample") else ("temperature", "softmax")
+
     def draw(self, grid: Grid, noise: Noise, maps: Maps) -> Drawn:
         """Rank by the map, fill up with the noise of `random`, then show the hints."""
         n, count = grid.size, grid.count(self.ratio)

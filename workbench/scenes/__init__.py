@@ -13,7 +13,7 @@ from workbench.scenes.compose import (
 )
 from workbench.scenes.export import Restored, data_uri, export_png, restore
 from workbench.scenes.leak import LeakMeter, leak
-from workbench.scenes.paint import Paint, split_paint, with_paint, with_strategy
+from workbench.scenes.paint import Paint, split_paint, with_drawn_map, with_paint, with_strategy
 from workbench.scenes.spec import SceneSpec
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "restore",
     "split_paint",
     "warm",
+    "with_drawn_map",
     "with_paint",
     "with_strategy",
 ]

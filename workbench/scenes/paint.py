@@ -61,6 +61,12 @@ def with_strategy(spec: SceneSpec, recipe: str) -> SceneSpec:
     return spec.replace(mask=str(dataclasses.replace(top, over=base)))
 
 
+def with_drawn_map(recipe: str, bits: str) -> str:
+    """A guided strategy that follows painted patches, "1" a patch, instead of its score map."""
+    drawn = f'drawn(patches="{patch_ranges(bits)}")'
+    return str(dataclasses.replace(MASKS.parse(recipe), scores=drawn))
+
+
 def patch_ranges(bits: str) -> str:
     """Bits "0111001" as ranges of patch numbers, "1-3,6"."""
     spans = (match.span() for match in re.finditer("1+", bits))
