@@ -119,9 +119,12 @@ def strategy_label(name: str) -> str:
 
 
 def carried(registry: Any, name: str, old: Any) -> str:
-    """The recipe of another member; knobs of the same name keep their values where allowed."""
+    """The recipe of another member; knobs of the same name keep their values where allowed.
+
+    Each strategy starts with the score map that it is made for.
+    """
     member = registry.get(name)
-    own = {spec.name for spec in knobs(member)}
+    own = {spec.name for spec in knobs(member)} - {SCORES_KNOB}
     before = {spec.name: getattr(old, spec.name) for spec in knobs(type(old))} if old else {}
     try:
         return str(member(**{key: value for key, value in before.items() if key in own}))

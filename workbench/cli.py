@@ -20,6 +20,7 @@ from workbench.commands.masks import draw, strategies
 from workbench.commands.measure import measure
 from workbench.commands.models import evaluate, models, train
 from workbench.commands.reconstruct import reconstruct
+from workbench.commands.scores import score, scores
 from workbench.commands.studio import studio
 from workbench.errors import BadInput
 
@@ -32,7 +33,10 @@ cli = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (draw, measure, reconstruct, strategies, models, doctor, train, evaluate, gallery):
+COMMANDS = (
+    draw, measure, reconstruct, strategies, scores, score, models, doctor, train, evaluate, gallery,
+)  # fmt: skip
+for command in COMMANDS:
     cli.command(command.__name__)(command)
 cli.command("app")(app_command)
 cli.command("atlas")(atlas)

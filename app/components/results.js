@@ -28,6 +28,9 @@ const RESULTS_CSS = `
   .legend { display: grid; grid-template-columns: auto 1fr auto; gap: 6px; align-items: center; font-size: 0.72rem; width: 100%;
     background: none; border: 0; padding: 0; text-align: left; font-variant-numeric: tabular-nums; }
   .legend canvas { width: 100%; height: 8px; border-radius: 4px; display: block; }
+  .wb .legend { font-size: 0.72rem; }
+  .mapped .numbers { grid-column: 1 / -1; aspect-ratio: auto; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 6px 28px; }
+  .mapped .numbers p { grid-column: 1 / -1; }
   .caption { margin: 8px 0 0; font-size: 0.78rem; opacity: 0.75; overflow-wrap: anywhere; }
   .banner { margin: 0 0 8px; padding: 8px 12px; border-radius: 8px; border-left: 4px solid var(--st-orange-color, #c77700);
     background: var(--st-secondary-background-color); }
@@ -206,6 +209,7 @@ export default mounter((root, view) => {
       ...[...before, errors.backdrop, score.backdrop].map((image) => swap(image, pictures.original))];
     errors.update(error);
     score.update(data.maps?.[0]);
+    tiles.classList.toggle("mapped", Boolean(data.maps?.length));
     for (const name of Object.keys(number)) setText(number[name], data.numbers[name]);
     setText(counted, data.numbers.counts);
     setText(caption, data.caption);

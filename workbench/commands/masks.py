@@ -2,13 +2,16 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workbench.commands.arguments import number_option
 from workbench.commands.output import AsJson, say, table
 from workbench.errors import BadInput, shown
+
+if TYPE_CHECKING:
+    from workbench.masks import Grid, Strategy
 
 GRID = re.compile(r"(?:(\d{1,8})x)?(\d{1,8})x(\d{1,8})")
 
@@ -26,6 +29,10 @@ def draw(
     step: Annotated[int, number_option("Training step that the masks are for.")] = 0,
     first: Annotated[int, number_option("Index of the first image.")] = 0,
     progress: Annotated[float, typer.Option(help="Progress of a training, for schedules.")] = 0.0,
+    photo: Annotated[
+        str | None, typer.Option(help="Photo, by name or file, for masks that look at one.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Model that looks at it, if one must.")] = "default",
     out: Annotated[
         Path | None,
         typer.Option(help="Write .npz, .png, .json or .rle.json; without it, print the masks."),
@@ -41,7 +48,8 @@ def draw(
 
     strategy = MASKS.parse(recipe)
     lattice = parse_grid(grid, patch, strategy.domain or "image")
-    mask = strategy.sample(lattice, count, seed, step, first, progress)
+    maps = photo_maps(strategy, lattice, photo, model, count)
+    mask = strategy.sample(lattice, count, seed, step, first, progress, maps)
     counts = mask.counts
     record: dict[str, Any] = {
         "recipe": str(strategy),
@@ -73,6 +81,31 @@ def draw(
         record["out"] = str(mask.save(out))
         lines = [told, f"written to {out}"]
     say(record, lines, as_json)
+
+
+def photo_maps(
+    strategy: "Strategy", grid: "Grid", photo: str | None, model: str, count: int
+) -> "dict[str, Any]":
+    """The score maps of one photo, the same for every mask; {} for strategies that need none.
+
+    Raises:
+        BadInput: the strategy looks at a photo, but none was given.
+    """
+    if not strategy.needs:
+        return {}
+    if photo is None:
+        raise BadInput(
+            f"{strategy.name} looks at a photo, but none was given; add --photo astronaut or a "
+            "file of yours."
+        )
+    import numpy as np
+
+    from workbench.commands.reconstruct import chosen
+    from workbench.scenes import SceneSpec, maps_of
+
+    spec, pixels, _ = chosen(SceneSpec(model=model), photo)
+    found = maps_of(spec, strategy, grid, pixels)
+    return {recipe: np.repeat(each, count, axis=0) for recipe, each in found.items()}
 
 
 def picture(bits: str, cols: int) -> str:

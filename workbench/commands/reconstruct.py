@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -29,6 +30,11 @@ def reconstruct(
     mask_file: Annotated[
         Path | None, typer.Option(help="Take the mask from a .npz, .png or .json file instead.")
     ] = None,
+    map: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FILE", help="A .npy or grey .png as drawn(map='NAME')."),
+    ] = None,
+    clip: Annotated[Path | None, typer.Option(help="Folder of a CLIP for text_similarity.")] = None,
     fill: Annotated[str, typer.Option(help="Recipe of what stands in the holes.")] = "grey",
     model: Annotated[str, typer.Option(help="A model's name or a checkpoint's path.")] = "default",
     seed: Annotated[int, number_option("Decides every random choice.")] = 0,
@@ -39,7 +45,8 @@ def reconstruct(
 ) -> None:
     """Hide a part of photos and fill it in.
 
-    Writes original, masked, reconstruction, composite and error as PNG, and report.json.
+    Writes original, masked, reconstruction, composite and error as PNG, and report.json; also the
+    score maps of a guided mask, each as .npy and grey .png.
     """
     from workbench.scenes import SceneSpec
 
@@ -54,7 +61,7 @@ def reconstruct(
                 f"--mask is {shown(mask)} and --mask-file {shown(str(mask_file))}, but a photo has "
                 "one mask; leave one of them out."
             )
-        spec = spec.replace(mask=mask)
+        spec = spec.replace(mask=with_maps(mask, map or []))
     elif mask_file is not None:
         spec, remarks = with_mask_file(spec, mask_file)
     for given in photo:  # refuse before the first picture is made, not after the tenth
@@ -63,20 +70,24 @@ def reconstruct(
     reports: list[dict[str, Any]] = []
     for given, name in zip(photo, names, strict=True):
         place = out if len(photo) == 1 else out / name
-        reports.append(one(spec, given, place, remarks))
+        reports.append(one(spec, given, place, remarks, clip))
     if len(reports) > 1:
         write_bytes(out / "report.json", as_text({"photos": reports}).encode())
     record = reports[0] if len(reports) == 1 else {"photos": reports}
     say(record, [sentence(report) for report in reports] + [f"written to {out}"], as_json)
 
 
-def one(spec: "SceneSpec", given: str, folder: Path, remarks: list[str]) -> dict[str, Any]:
+def one(
+    spec: "SceneSpec", given: str, folder: Path, remarks: list[str], clip: Path | None = None
+) -> dict[str, Any]:
     """Reconstruct one photo into a folder and return its report, remarks among its notes."""
+    from workbench.data.score_maps import write_map
     from workbench.plots.error_map import error_map
-    from workbench.scenes import compose, export_png
+    from workbench.scenes import compose, export_png, maps_of
 
     scene_spec, pixels, notes = chosen(spec, given)
-    scene = compose(scene_spec, pixels)
+    maps = None if clip is None else maps_of(scene_spec, pixels=pixels, clip=clip)
+    scene = compose(scene_spec, pixels, maps)
     output_folder(folder)  # a scene that is refused leaves no empty folder
     write_bytes(folder / "original.png", _png(scene.photo))
     for which in ("masked", "reconstruction", "composite"):
@@ -84,6 +95,10 @@ def one(spec: "SceneSpec", given: str, folder: Path, remarks: list[str]) -> dict
     picture = error_map(scene.error, scene.hidden, scene.grid.patch)
     write_bytes(folder / "error.png", _png(picture))
     report = report_of(scene, given, [*remarks, *notes])
+    for number, (recipe, values) in enumerate(scene.maps.items(), 1):
+        for ending in (".npy", ".png"):
+            write_map(folder / f"map-{number}{ending}", values[0])
+        report["maps"][recipe] = f"map-{number}.npy"
     write_bytes(folder / "report.json", as_text(report).encode())
     return report
 
@@ -111,6 +126,7 @@ def report_of(scene: "Scene", given: str, notes: list[str]) -> dict[str, Any]:
         "ssim": metrics.ssim,
         "loss": scene.loss,
         "error": scene.error.tolist(),
+        "maps": {},
         "mask_card": dataclasses.asdict(scene.card),
         "device": scene.device,
         "precision": scene.precision,
@@ -159,6 +175,29 @@ def chosen(spec: "SceneSpec", given: str) -> "tuple[SceneSpec, Any, list[str]]":
             f"or one of: {known}, drawn-0, drawn-1, ..."
         ) from None
     return spec.replace(photo=given), None, []
+
+
+def with_maps(recipe: str, given: list[str]) -> str:
+    """The recipe with every map="NAME" replaced by the id under which NAME=FILE is kept.
+
+    Raises:
+        BadInput: not NAME=FILE, a file that is no map, or a name that the recipe does not hold.
+    """
+    from workbench.data import score_maps
+
+    for each in given:
+        name, equals, file = each.partition("=")
+        if not equals or re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", name) is None:
+            raise BadInput(f"--map is {shown(each)}, but must be NAME=FILE; write face=face.npy.")
+        kept = score_maps.store(score_maps.read_map(Path(file)), name)
+        wanted = re.compile(rf"""(\bmap\s*=\s*)(\\?["']){name}\2""")
+        recipe, found = wanted.subn(rf"\g<1>\g<2>{kept}\g<2>", recipe)
+        if not found:
+            raise BadInput(
+                f"--map names {name}, but the mask {shown(recipe)} does not; write for example "
+                f"guided(scores='drawn(map=\"{name}\")')."
+            )
+    return recipe
 
 
 def _exists(path: Path) -> bool:

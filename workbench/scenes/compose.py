@@ -4,6 +4,7 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -138,19 +139,34 @@ def preview(spec: SceneSpec) -> Preview:
     return _preview(spec, grid_of(spec), None, None)
 
 
-def maps_of(spec: SceneSpec, strategy: Strategy | None = None, grid: Grid | None = None) -> Maps:
+def maps_of(
+    spec: SceneSpec,
+    strategy: Strategy | None = None,
+    grid: Grid | None = None,
+    pixels: Pixels | None = None,
+    clip: Path | None = None,
+) -> Maps:
     """The score maps that a strategy needs on the scene's photo, kept once they were made.
 
     Args:
         spec: whose photo and model.
         strategy: in place of the scene's own.
         grid: in place of the grid of the scene's model.
+        pixels: uint8 [h, w, 3] in place of the photo that the scene names; not kept then.
+        clip: the folder of a CLIP; not kept then either.
 
     Raises:
         BadInput: see `preview`.
     """
     strategy = strategy or spec.strategy
-    return scene_maps(spec, strategy, grid or grid_of(spec), model_of) if strategy.needs else {}
+    if not strategy.needs:
+        return {}
+    lattice = grid or grid_of(spec)
+    if pixels is not None:
+        from workbench.data.images import fit
+
+        pixels = fit(pixels, *lattice.pixels, spec.fit)
+    return scene_maps(spec, strategy, lattice, model_of, pixels, clip)
 
 
 def preview_of(spec: SceneSpec, pixels: Pixels | None = None, maps: Maps | None = None) -> Preview:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,12 @@ Load = Callable[[SceneSpec], "Reconstructor"]
 
 
 def scene_maps(
-    spec: SceneSpec, strategy: Strategy, grid: Grid, load: Load, pixels: Pixels | None = None
+    spec: SceneSpec,
+    strategy: Strategy,
+    grid: Grid,
+    load: Load,
+    pixels: Pixels | None = None,
+    clip: Path | None = None,
 ) -> Maps:
     """Every map that the strategy needs, float32 [1, *grid.shape] by recipe; {} for most.
 
@@ -31,13 +37,17 @@ def scene_maps(
         strategy: what will be drawn.
         grid: where the mask will live.
         load: gives the scene's model; called only for a map that asks one.
-        pixels: uint8 [h, w, 3] as the model sees them, in place of the photo that the scene names.
+        pixels: uint8 [h, w, 3] of the grid's size, in place of the photo that the scene names.
+        clip: the folder of a CLIP.
 
     Raises:
         BadInput: a score that is not there, or that misses something.
     """
-    if pixels is not None:
-        return {recipe: _made(recipe, spec, grid, pixels, {}, load) for recipe in strategy.needs}
+    if pixels is not None or clip is not None:
+        truth = _truth(spec, grid) if pixels is None else {}
+        seen = fitted(spec.photo, *grid.pixels, spec.fit) if pixels is None else pixels
+        needs = strategy.needs
+        return {recipe: _made(recipe, spec, grid, seen, truth, load, clip) for recipe in needs}
     own = (spec.photo, spec.fit, spec.model, spec.device, spec.precision)
     return {recipe: _kept(recipe, own, grid, load) for recipe in strategy.needs}
 
@@ -59,6 +69,7 @@ def _made(
     pixels: Pixels,
     truth: dict[str, NDArray[Any]],
     load: Load,
+    clip: Path | None = None,
 ) -> NDArray[np.float32]:
     from workbench.scores import SCORES, Context, score_map
 
@@ -66,7 +77,10 @@ def _made(
     asks = "model" in wants and not ("truth" in wants and truth)
     images = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
     context = Context(
-        model=load(spec) if asks else None, labels=truth.get("labels"), depth=truth.get("depth")
+        model=load(spec) if asks else None,
+        labels=truth.get("labels"),
+        depth=truth.get("depth"),
+        clip=clip,
     )
     return score_map(recipe, images, grid, context)
 
