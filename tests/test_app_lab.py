@@ -79,6 +79,15 @@ def test_choosing_a_strategy_keeps_the_ratio_and_clips_get_a_clip(workbench_home
     assert given(page, "lab")["grid"] == {"rows": 16, "cols": 16, "frames": 1}
 
 
+def test_the_first_views_mask_can_be_taken(workbench_home: Path):
+    page = open_lab(mask="block(ratio=0.6)", draws="100")
+    assert "lab_take" not in [button.key for button in page.button]
+    page.selectbox(key="lab_strategy").select("random").run()
+    page.button(key="lab_take").click().run()
+    assert page.session_state["lab"].policies == ("block(ratio=0.6)",)
+    assert "lab_take" not in [button.key for button in page.button]
+
+
 @pytest.mark.parametrize("name", MASKS.names())
 def test_every_strategy_is_measured_or_says_why_not(name: str):
     spec = LabSpec(policies=(str(MASKS.get(name)()),), draws=20)

@@ -9,15 +9,17 @@ const LAB_CSS = `
   .figures span { font-size: 0.75rem; opacity: 0.75; }
   .figures b { font-size: 1rem; font-variant-numeric: tabular-nums; }
   .figures small { font-size: 0.7rem; opacity: 0.72; }
-  .panels { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 14px 16px; align-items: start; }
-  @container (max-width: 620px) { .panels { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+  .panels { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 14px 16px; align-items: start; }
+  .stack { display: grid; gap: 12px; min-width: 0; }
+  @container (max-width: 760px) { .panels { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+  @container (max-width: 480px) { .stack { grid-column: 1 / -1; } }
   section { display: grid; gap: 5px; min-width: 0; }
   h3 { font-size: 0.86rem; margin: 0; font-weight: 600; }
   section > p { margin: 0; font-size: 0.74rem; opacity: 0.75; min-height: 1.3em; }
   canvas { display: block; width: 100%; border-radius: 6px; image-rendering: pixelated; background: var(--st-secondary-background-color); }
   canvas[tabindex] { cursor: crosshair; }
   svg.chart { width: 100%; height: auto; display: block; overflow: visible; }
-  .chart text { font-size: 9px; fill: currentColor; opacity: 0.75; font-variant-numeric: tabular-nums; }
+  .chart text { font-size: 11px; fill: currentColor; opacity: 0.75; font-variant-numeric: tabular-nums; }
   .chart .axis { stroke: currentColor; opacity: 0.35; stroke-width: 1; }
   .chart .even { stroke: currentColor; opacity: 0.55; stroke-width: 1; stroke-dasharray: 4 3; }
   .chart .curve { fill: none; stroke: var(--st-primary-color); stroke-width: 2; }
@@ -47,7 +49,7 @@ function shares(text) {
 }
 
 function percent(share) {
-  return Number.isNaN(share) ? "never" : `${(100 * share).toFixed(1)} %`;
+  return Number.isNaN(share) ? "never" : `${(100 * share).toFixed(1)}\u00a0%`;
 }
 
 // Planes of cells side by side in one canvas, a gap between them; knows which cell a point lies in.
@@ -133,20 +135,20 @@ function node(name, attributes, text) {
   return made;
 }
 
-const WIDE = 260, TALL = 150, LEFT = 26, RIGHT = 14, BELOW = 26;
+const WIDE = 260, TALL = 150, LEFT = 30, RIGHT = 16, BELOW = 30;
 
 // A chart of 260 x 150 units: x and y are scaled by the caller's limits, ticks are given.
 function chart(label, { x, y, xTicks, yTicks, xName, yName, draw }) {
   const place = { x: (value) => LEFT + ((value - x[0]) / (x[1] - x[0] || 1)) * (WIDE - LEFT - RIGHT),
-    y: (value) => TALL - BELOW - ((value - y[0]) / (y[1] - y[0] || 1)) * (TALL - BELOW - 12) };
+    y: (value) => TALL - BELOW - ((value - y[0]) / (y[1] - y[0] || 1)) * (TALL - BELOW - 14) };
   const root = node("svg", { class: "chart", viewBox: `0 0 ${WIDE} ${TALL}`, role: "img", "aria-label": label });
   root.append(node("line", { class: "axis", x1: LEFT, x2: WIDE - RIGHT, y1: TALL - BELOW, y2: TALL - BELOW }));
   for (const [value, text] of xTicks)
-    root.append(node("text", { x: place.x(value), y: TALL - BELOW + 11, "text-anchor": "middle" }, text));
+    root.append(node("text", { x: place.x(value), y: TALL - BELOW + 13, "text-anchor": "middle" }, text));
   for (const [value, text] of yTicks)
     root.append(node("text", { x: LEFT - 4, y: place.y(value) + 3, "text-anchor": "end" }, text));
   root.append(node("text", { x: (WIDE + LEFT) / 2, y: TALL - 3, "text-anchor": "middle" }, xName),
-    node("text", { x: LEFT, y: 7 }, yName));
+    node("text", { x: LEFT, y: 8 }, yName));
   draw(root, place);
   return root;
 }
@@ -174,7 +176,7 @@ function spectrum({ frequency, density }, cell) {
     draw: (root, place) => {
       root.append(node("line", { class: "even", x1: LEFT, x2: WIDE - RIGHT, y1: place.y(1), y2: place.y(1) }));
       for (const edge of [1 / 6, 1 / 3])
-        root.append(node("line", { class: "axis", x1: place.x(edge), x2: place.x(edge), y1: 12, y2: TALL - BELOW }));
+        root.append(node("line", { class: "axis", x1: place.x(edge), x2: place.x(edge), y1: 14, y2: TALL - BELOW }));
       const points = frequency.map((value, at) => [place.x(value), place.y(density[at])]);
       root.append(node("polyline", { class: "curve", points: points.map((point) => point.join()).join(" ") }));
       points.forEach(([cx, cy], at) => {
@@ -191,9 +193,9 @@ export default mounter((root, view) => {
   const drawn = make("span", { class: "soft" });
   const figures = make("div", { class: "figures", role: "group", "aria-label": "Numbers over all draws" });
   const sheet = new Planes("Sample masks, hidden patches dark");
-  const sheetTold = make("p");
+  const sheetTold = make("p"), sheetTitle = make("h3");
   const occupancy = new HeatMap("How often a patch is hidden", {});
-  const company = new HeatMap("Hidden together with the patch you click", { tabindex: 0,
+  const company = new HeatMap("Hidden with the patch you click", { tabindex: 0,
     onclick: (event) => choose(company.planes.cell(event)),
     onkeydown: (event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -company.grid.cols, ArrowDown: company.grid.cols }[event.key];
@@ -205,9 +207,11 @@ export default mounter((root, view) => {
   const objects = make("section", { class: "hidden" });
   const problem = make("p", { class: "problem hidden", role: "alert" });
   const panels = make("div", { class: "panels" },
-    make("section", {}, make("h3", { text: "Twelve draws" }), sheet.canvas, sheetTold), occupancy.node, company.node,
-    make("section", {}, make("h3", { text: "Realised share" }), bars, barsTold),
-    make("section", {}, make("h3", { text: "Power over frequencies" }), curve, curveTold), objects);
+    make("div", { class: "stack" }, make("section", {}, sheetTitle, sheet.canvas, sheetTold), objects),
+    occupancy.node, company.node,
+    make("div", { class: "stack" },
+      make("section", {}, make("h3", { text: "Realised share" }), bars, barsTold),
+      make("section", {}, make("h3", { text: "Power over frequencies" }), curve, curveTold)));
   root.append(make("style", { text: SHARED_CSS + LAB_CSS }),
     make("div", { class: "frame" }, make("p", { class: "lead" }, title, drawn), problem, figures, panels));
 
@@ -215,10 +219,10 @@ export default mounter((root, view) => {
     objects.classList.toggle("hidden", !rows.length);
     const cells = rows.map((row) => make("tr", {}, make("td", { text: row.name }),
       ...[row.area, row.hidden, row.gone].map((share) => make("td", { text: `${(100 * share).toFixed(0)} %` }))));
-    const head = ["Object", "of the picture", "hidden", "gone"].map((text) => make("th", { text, scope: "col" }));
+    const head = ["Object", "area", "hidden", "gone"].map((text) => make("th", { text, scope: "col" }));
     objects.replaceChildren(make("h3", { text: "Objects of this scene" }),
       make("table", {}, make("tr", {}, ...head), ...cells),
-      make("p", { text: "hidden: expected share; gone: draws that hide 95 % or more" }));
+      make("p", { text: "area: of the picture; hidden: expected share of the object; gone: draws that hide 95 % or more" }));
   };
 
   const show = (data) => {
@@ -227,13 +231,14 @@ export default mounter((root, view) => {
     const bit = (cell) => (masks[cell >> 3] >> (cell & 7)) & 1;
     sheet.lay(samples.count * frames, grid.rows, grid.cols, frames > 1 ? frames : 4);
     sheet.paint((cell) => (bit(cell) ? HIDDEN_INK : SHOWN_INK));
+    setText(sheetTitle, samples.count === 1 ? "One draw" : `${samples.count} draws`);
     setText(sheetTold, frames > 1 ? `a line is one draw, ${frames} frames; dark is hidden` : "dark is hidden");
     const often = shares(data.occupancy), together = shares(data.together.values);
     occupancy.update(often, grid, -1);
     setText(occupancy.told, `from ${percent(Math.min(...often))} to ${percent(Math.max(...often))}; all draws`);
     company.update(together, grid, data.together.cell);
     setText(occupancy.title, `How often a ${data.cell} is hidden`);
-    setText(company.title, `Hidden together with the ${data.cell} you click`);
+    setText(company.title, `Hidden with the ${data.cell} you click`);
     const { cell } = data.together;
     setText(company.told, `${data.cell} ${cell}${size > 9999 ? "" : `, row ${Math.floor(cell / grid.cols) % grid.rows}, column ${cell % grid.cols}`}: ` +
       (Number.isNaN(together[cell]) ? "never hidden" : `itself hidden in ${percent(often[cell])}`));

@@ -76,6 +76,11 @@ def controls() -> None:
         key="lab_strategy", format_func=strategy_label, on_change=_strategy,
         help=_summaries()[strategy.name],
     )  # fmt: skip
+    if spec.scene.mask not in spec.policies:
+        st.button(
+            "Take the first view's mask", key="lab_take", on_click=_take, width="stretch",
+            help=spec.scene.mask,
+        )  # fmt: skip
     rows = mask_rows(strategy, spec.scene.seed, None, state.problems())[:-1]
     owner = f"{at}:{strategy.name}"
     component("knobs")(
@@ -132,6 +137,11 @@ def _strategy() -> None:
     if member.frames and "x" not in spec.grid:
         fields["grid"] = "8x14x14"
     _recipes(at, recipe, **fields)
+
+
+def _take() -> None:
+    _clear()
+    _recipes(chosen(), state.spec().mask)
 
 
 def _edited(owner: str) -> None:

@@ -4,7 +4,7 @@ const POLICIES_CSS = `
   .frame { container-type: inline-size; display: grid; gap: 10px; }
   h3 { font-size: 0.95rem; margin: 0; font-weight: 600; }
   .head { display: flex; gap: 10px; align-items: end; justify-content: space-between; }
-  .head img { height: 64px; border-radius: 6px; display: block; }
+  .head img { height: 48px; border-radius: 6px; display: block; }
   .head span { font-size: 0.74rem; opacity: 0.8; display: flex; gap: 8px; align-items: end; }
   .row { display: grid; grid-template-columns: minmax(190px, 1.15fr) minmax(0, 3.2fr) minmax(70px, 0.8fr); gap: 12px; padding: 10px;
     border-radius: 10px; border: 1px solid var(--st-border-color); align-items: start; }

@@ -45,12 +45,12 @@ def test_a_strategy_is_measured_compared_and_shared(visit: Callable[..., Page]) 
     assert figure(page, "Border") == f"{found.border.mean():.1f}"
     assert shade(page, 6, 6) > even[1] - 20 > shade(page, 0, 0) + 60  # the centre bias is seen
 
-    company = page.get_by_role("img", name="Hidden together with the patch you click")
+    company = page.get_by_role("img", name="Hidden with the patch you click")
     box = company.bounding_box()
     assert box is not None
     company.click(position={"x": box["width"] * 1.5 / 12, "y": box["height"] * 2.5 / 12})
     told = page.get_by_text("patch 25, row 2, column 1")
-    expect(told).to_contain_text(f"{found.occupancy[2, 1]:.1%}".replace("%", " %"))
+    expect(told).to_contain_text(f"{found.occupancy[2, 1]:.1%}".replace("%", "\u00a0%"))
     company.focus()
     company.press("ArrowRight")
     expect(page.get_by_text("patch 26, row 2, column 2")).to_be_visible()
