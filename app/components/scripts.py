@@ -11,10 +11,12 @@ from workbench.painter import painter_js
 _HERE = Path(__file__).parent
 _NAMES = sorted(path.stem for path in _HERE.glob("*.js") if path.stem != "shared")
 
+_OF_JOBS = ("matrix", "ticker", "search")
+
 
 @cache
-def _read(name: str) -> str:
-    parts = [(_HERE / part).read_text(encoding="utf-8") for part in ("shared.js", f"{name}.js")]
+def _read(*names: str) -> str:
+    parts = [(_HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("shared", *names)]
     return "\n".join(parts)
 
 
@@ -25,6 +27,7 @@ def _painter() -> str:
 
 SCRIPTS: dict[str, Callable[[], str]] = {
     **{f"{name}.js": partial(_read, name) for name in _NAMES},
+    **{f"{name}.js": partial(_read, "job", name) for name in _OF_JOBS},
     "painter.js": _painter,
 }
 

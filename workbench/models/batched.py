@@ -1,7 +1,9 @@
 """One picture under many masks: what does not depend on the mask is done once."""
 
 import functools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from workbench.masks import Grid, Mask
 from workbench.models.precision import SMALL_WORK, threads_for
 from workbench.models.reconstruction import Reconstructor
 
+Bools = NDArray[np.bool_]
 # Multiply-adds of a call after which a larger batch gains nothing on a CPU: 24 pictures of the
 # bundled model. They take 50 ms on two cores in bf16, so that others wait no longer than that.
 CALL_WORK = 2.2e10
@@ -55,7 +58,7 @@ class PictureUnderMasks:
         self._bytes = cut
         self._patches = torch.from_numpy(cut.copy()).to(model.device).float().div_(255)
 
-    def errors(self, hidden: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def errors(self, hidden: Bools) -> NDArray[np.float32]:
         """Mean squared error of every hidden patch in [0, 1] RGB, 0 where visible.
 
         A row gives the same to the bit in a batch of any size.
@@ -66,6 +69,30 @@ class PictureUnderMasks:
         Returns:
             float32 [b, n].
         """
+        return self._in_lanes(self._errors, hidden)
+
+    def composites(self, hidden: Bools) -> NDArray[np.uint8]:
+        """The picture with its hidden patches predicted, uint8 [b, h, w, 3]; see `errors`."""
+        return self._in_lanes(self._composites, hidden)
+
+    def _in_lanes(self, answer: Callable[[Bools], NDArray[Any]], hidden: Bools) -> NDArray[Any]:
+        """Answer parts of the batch on a core each, where that pays.
+
+        Whatever is done to the answers is done there too: the smallest operation on two threads
+        waits for both.
+        """
+        work = float(self.model.weights * hidden.size)
+        if self.model.device.type != "cpu" or self.model.norm_pix or work <= SMALL_WORK:
+            with threads_for(0):
+                return answer(hidden)
+        lanes, pool = _lanes()
+        if len(hidden) < lanes or lanes == 1:
+            with threads_for(work):
+                return answer(hidden)
+        asked = [pool.submit(answer, part) for part in np.array_split(hidden, lanes)]
+        return np.concatenate([each.result() for each in asked])
+
+    def _errors(self, hidden: Bools) -> NDArray[np.float32]:
         found = np.zeros(hidden.shape, np.float32)
         with torch.inference_mode():
             said = self._said(hidden)
@@ -74,8 +101,7 @@ class PictureUnderMasks:
             found[hidden] = error.cpu().numpy()
         return found
 
-    def composites(self, hidden: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """The picture with its hidden patches predicted, uint8 [b, h, w, 3]; see `errors`."""
+    def _composites(self, hidden: Bools) -> NDArray[np.uint8]:
         with torch.inference_mode():
             colours = (self._said(hidden) * 255).round_().to(torch.uint8).cpu().numpy()
         b, rows, cols, p = len(hidden), self.grid.rows, self.grid.cols, self.grid.patch
@@ -84,25 +110,13 @@ class PictureUnderMasks:
         cut = patches.reshape(b, rows, cols, p, p, 3).swapaxes(2, 3)
         return cut.reshape(b, rows * p, cols * p, 3)
 
-    def _said(self, hidden: NDArray[np.bool_]) -> Tensor:
+    def _said(self, hidden: Bools) -> Tensor:
         """Hidden patches [b, k, p] in [0, 1]."""
         if self.model.norm_pix:
             return self._said_with_statistics(hidden)
-        work = float(self.model.weights * hidden.size)
-        if self.model.device.type != "cpu" or work <= SMALL_WORK:
-            with threads_for(0):
-                return self.model.hidden_patches(self._patches, hidden, self.grid)
-        lanes, pool = _lanes()
-        if len(hidden) < lanes or lanes == 1:
-            with threads_for(work):
-                return self.model.hidden_patches(self._patches, hidden, self.grid)
-        parts = np.array_split(hidden, lanes)
-        asked = [
-            pool.submit(self.model.hidden_patches, self._patches, part, self.grid) for part in parts
-        ]
-        return torch.cat([each.result() for each in asked])
+        return self.model.hidden_patches(self._patches, hidden, self.grid)
 
-    def _said_with_statistics(self, hidden: NDArray[np.bool_]) -> Tensor:
+    def _said_with_statistics(self, hidden: Bools) -> Tensor:
         """The same, where brightness and contrast come from the visible patches mask by mask."""
         rows, cols, p = self.grid.rows, self.grid.cols, self.grid.patch
         cut = self._patches.view(rows, cols, p, p, 3).permute(4, 0, 2, 1, 3)

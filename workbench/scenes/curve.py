@@ -1,14 +1,14 @@
 """Error against ratio for one photo, and the ratios that the model was trained with."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from workbench.errors import BadInput
-from workbench.masks import MASKS
-from workbench.scenes.batches import alike, masks_of, subject
+from workbench.masks import MASKS, Mask
+from workbench.scenes.batches import Subject, alike, masks_of, subject
 from workbench.scenes.compose import model_of
 from workbench.scenes.matrix import MOST_CELLS, with_ratio
 from workbench.scenes.photos import Pixels
@@ -100,20 +100,30 @@ def curve(
         )
     asked = subject(spec, pixels)
     for col, ratio in enumerate(ratios):
+        drawn: dict[int, Mask] = {}
         for row, strategy in enumerate(strategies):
             try:
-                mask = masks_of(spec.replace(mask=str(with_ratio(strategy, ratio))), draws, pixels)
+                changed = spec.replace(mask=str(with_ratio(strategy, ratio)))
+                drawn[row] = masks_of(changed, draws, pixels)
             except BadInput as error:
                 yield Point(row, col, ratio, note=str(error))
-                continue
-            found = np.full(draws, np.nan)
-            for rows in alike(mask.counts, asked.batch, asked.grid.size):
-                found[rows] = asked.errors(mask.hidden[rows])
-            realised = float(mask.counts.mean() / asked.grid.size)
-            good = found[np.isfinite(found)]
-            if len(good):
-                numbers = (float(good.mean()), float(good.min()), float(good.max()))
-                yield Point(row, col, ratio, realised, *numbers)
-            else:
-                note = "Nothing is hidden or nothing is visible, so there is no error."
-                yield Point(row, col, ratio, realised, note=note)
+        yield from _measured(asked, drawn, col, ratio)
+
+
+def _measured(asked: Subject, drawn: Mapping[int, Mask], col: int, ratio: float) -> Iterator[Point]:
+    """The points of one ratio; masks of all strategies go to the model together."""
+    if not drawn:
+        return
+    together = Mask.stack(list(drawn.values()))
+    found = np.full(len(together), np.nan)
+    for rows in alike(together.counts, asked.batch, asked.grid.size):
+        found[rows] = asked.errors(together.hidden[rows])
+    for row, mask, errors in zip(drawn, drawn.values(), np.split(found, len(drawn)), strict=True):
+        realised = float(mask.counts.mean() / asked.grid.size)
+        good = errors[np.isfinite(errors)]
+        if len(good):
+            numbers = (float(good.mean()), float(good.min()), float(good.max()))
+            yield Point(row, col, ratio, realised, *numbers)
+        else:
+            note = "Nothing is hidden or nothing is visible, so there is no error."
+            yield Point(row, col, ratio, realised, note=note)
