@@ -102,10 +102,8 @@ class Job:
             made = next(self.steps, None)
         except BadInput as error:
             self._end("failed", whole(str(error)))
-        except Exception:
-            mark = secrets.token_hex(4)
-            log.exception("Job failed, log id %s", mark)
-            self._end("failed", f"Something failed here; the log has it as {mark}.")
+        except Exception as error:
+            self.fail(error)
         else:
             if made is None:
                 self._end("done")
@@ -117,6 +115,12 @@ class Job:
         if isinstance(self.steps, Generator):
             self.steps.close()
         self._end("cancelled")
+
+    def fail(self, error: Exception) -> None:
+        """End with a log id; the page never shows what failed."""
+        mark = secrets.token_hex(4)
+        log.error("Job failed, log id %s", mark, exc_info=error)
+        self._end("failed", f"Something failed here; the log has it as {mark}.")
 
     def _take(self, made: Step) -> None:
         self.done, self.total = made.done, made.total
@@ -185,14 +189,21 @@ class Jobs:
                 self._news.wait_for(lambda: bool(self._queue))
                 queue = list(self._queue)
             for job in queue[self._most :]:
-                if job.leave or job.gone(time.monotonic()):
-                    self._run(job.close)
-            job = queue[turn % min(len(queue), self._most)]
-            away = job.leave or job.gone(time.monotonic())
-            self._run(job.close if away else job.step)
+                self._look_after(job, its_turn=False)
+            self._look_after(queue[turn % min(len(queue), self._most)], its_turn=True)
             with self._news:
                 for job in [each for each in self._queue if each.over]:
                     self._queue.remove(job)
+
+    def _look_after(self, job: Job, its_turn: bool) -> None:
+        """Close it, or do a step; whatever happens, the jobs of others go on."""
+        try:
+            if job.leave or job.gone(time.monotonic()):
+                self._run(job.close)
+            elif its_turn:
+                self._run(job.step)
+        except Exception as error:
+            job.fail(error)
 
 
 def page_is_there() -> Callable[[], bool]:
@@ -201,10 +212,13 @@ def page_is_there() -> Callable[[], bool]:
     from streamlit.runtime.scriptrunner import get_script_run_ctx
 
     context = get_script_run_ctx()
-    if context is None or not runtime.exists():  # a page under test, which nobody looks at
-        return lambda: True
-    session = context.session_id
-    return lambda: runtime.get_instance().is_active_session(session)
+
+    def there() -> bool:
+        if context is None or not runtime.exists():  # a page under test, which nobody looks at
+            return True
+        return runtime.get_instance().is_active_session(context.session_id)
+
+    return there
 
 
 jobs = Jobs()

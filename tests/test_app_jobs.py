@@ -151,3 +151,15 @@ def test_a_failure_is_a_sentence(error: Exception, words: str) -> None:
     assert job.state == "failed"
     assert words in jobs.report(job)["problem"]
     assert "ValueError" not in job.problem
+
+
+def test_a_broken_job_does_not_take_the_others_down(ran: list[str]) -> None:
+    def broken() -> bool:
+        raise RuntimeError("no such page")
+
+    jobs = Jobs(Worker().run)
+    first = jobs.start(counting("a", ran, 10**6), alive=broken)
+    second = jobs.start(counting("b", ran, 5))
+    until(over(second))
+    until(over(first))
+    assert (first.state, second.state) == ("failed", "done")

@@ -9,15 +9,15 @@ from typing import Any
 from workbench.painter import painter_js
 
 _HERE = Path(__file__).parent
-_NAMES = sorted(path.stem for path in _HERE.glob("*.js") if path.stem != "shared")
-
-_OF_JOBS = ("matrix", "ticker", "search")
+_PARTS = ("shared", "job")  # of components, not components themselves
+_NAMES = sorted(path.stem for path in _HERE.glob("*.js") if path.stem not in _PARTS)
+_OF_JOBS = frozenset({"matrix", "ticker", "search"})
 
 
 @cache
-def _read(*names: str) -> str:
-    parts = [(_HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("shared", *names)]
-    return "\n".join(parts)
+def _read(name: str) -> str:
+    parts = (*_PARTS, name) if name in _OF_JOBS else ("shared", name)
+    return "\n".join((_HERE / f"{part}.js").read_text(encoding="utf-8") for part in parts)
 
 
 @cache
@@ -27,7 +27,6 @@ def _painter() -> str:
 
 SCRIPTS: dict[str, Callable[[], str]] = {
     **{f"{name}.js": partial(_read, name) for name in _NAMES},
-    **{f"{name}.js": partial(_read, "job", name) for name in _OF_JOBS},
     "painter.js": _painter,
 }
 
