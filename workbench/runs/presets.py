@@ -1,8 +1,12 @@
-"""Training set-ups under a name: everything a run needs but the photos."""
+"""Training set-ups under a name: those of the bundled model, and those of every objective."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from workbench.errors import BadInput
+from workbench.errors import BadInput, shown
+
+if TYPE_CHECKING:
+    from workbench.runs.config import RunConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,3 +66,26 @@ def preset(name: str) -> Preset:
     if name not in PRESETS:
         raise BadInput(f"no preset is called {name!r}; known presets: {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def run_presets() -> "dict[str, RunConfig]":
+    """Return the set-ups for runs by name; each objective states its own."""
+    from workbench.objectives import OBJECTIVES
+    from workbench.runs.config import RunConfig
+
+    found: dict[str, RunConfig] = {}
+    for name in OBJECTIVES.names():
+        for preset_name, knobs in OBJECTIVES.get(name).presets.items():
+            if preset_name in found:
+                raise TypeError(f"two objectives call a preset {preset_name}")
+            told: dict[str, Any] = {"objective": f"{name}()", **knobs, "preset": preset_name}
+            found[preset_name] = RunConfig(**told)
+    return found
+
+
+def run_preset(name: str) -> "RunConfig":
+    """Return the set-up for runs called `name`, or BadInput with the known names."""
+    known = run_presets()
+    if name not in known:
+        raise BadInput(f"no preset is called {shown(name)}; known presets: {', '.join(known)}")
+    return known[name]

@@ -1,0 +1,85 @@
+"""The loop: same seed, same run; resumed equals unbroken; what it refuses; to the bit on a CPU."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from workbench.errors import BadInput
+from workbench.runs import checkpoints
+from workbench.runs.config import RunConfig
+from workbench.runs.presets import run_preset, run_presets
+from workbench.runs.store import CHECKPOINTS, Run, RunStore
+from workbench.runs.training import train
+
+STEPS = 9
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
+    return RunStore(tmp_path_factory.mktemp("runs"))
+
+
+def small(**knobs: object) -> RunConfig:
+    base = run_preset("digits_mae_tiny")
+    usual = {"batch": 16, "steps": STEPS, "warmup": 2, "save_every": 4, "log_every": 2,
+             "picture_every": 0, "dim": 32, "depth": 2, "threads": 1}  # fmt: skip
+    return replace(base, **{**usual, **knobs})
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    found = checkpoints.newest(run.path / CHECKPOINTS)
+    assert found is not None and found.step == STEPS
+    return found.tensors
+
+
+def curve(run: Run) -> list[tuple[int, float, float]]:
+    return [(row["step"], row["loss"], row["last"]) for row in run.metrics()]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(
+    store: RunStore, precision: str, optimiser: str
+) -> None:
+    config = small(precision=precision, optimiser=optimiser, color=0.5)
+    whole, broken = store.create(config), store.create(config)
+    assert train(whole) == "done"
+    left = 5  # not where a checkpoint or a line of metrics is due
+    calls = iter(range(1, STEPS + 1))
+    assert train(broken, should_stop=lambda: next(calls) >= left) == "cancelled"
+    assert broken.state()["state"] == "cancelled" and broken.state()["step"] == left
+    assert train(broken) == "done"
+    one, other = weights(whole), weights(broken)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert curve(whole) == curve(broken)
+
+
+def test_another_seed_is_another_run_and_the_loss_falls(store: RunStore) -> None:
+    runs = [store.create(small(seed=seed, steps=60, lr=3e-3, log_every=10)) for seed in (0, 1)]
+    for run in runs:
+        train(run)
+    curves = [curve(run) for run in runs]
+    assert curves[0] != curves[1]
+    assert all(found[-1][1] < found[0][1] for found in curves)
+
+
+def test_a_changed_configuration_is_refused_with_what_differs(store: RunStore) -> None:
+    run = store.create(small())
+    calls = iter(range(100))
+    train(run, should_stop=lambda: next(calls) >= 3)
+    text = (run.path / "config.json").read_text()
+    (run.path / "config.json").write_text(text.replace('"lr": 0.001', '"lr": 0.002'))
+    with pytest.raises(BadInput, match=r"lr was 0\.001 and is 0\.002"):
+        train(run)
+    (run.path / "config.json").write_text(text.replace('"save_every": 4', '"save_every": 3'))
+    assert train(run) == "done"
+
+
+@pytest.mark.parametrize("name", list(run_presets()))
+def test_every_preset_reads_back_from_json(name: str, store: RunStore) -> None:
+    run = store.create(run_preset(name))
+    assert run.config == run_preset(name)
+    assert isinstance(run.path, Path) and run.id.startswith(name[:20])

@@ -1,0 +1,175 @@
+"""What every data set shares: knobs, and pictures decoded once into memory."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.data.home import home
+from workbench.data.images import fit, open_image
+from workbench.errors import BadInput
+from workbench.params import Knob
+from workbench.registry import Member
+
+Where = Annotated[str, Knob("folder or file of a local copy; empty to look in the usual places")]
+Skip = Annotated[
+    int, Knob("damaged pictures left out before it is an error", 0, 1_000_000, 10, None, 1000)
+]
+TEST_EVERY = 5  # where a set has no test part of its own
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Decoded pictures.
+
+    `images` is uint8 [n, h, w, 3] (or [n, frames, h, w, 3] for clips and pairs, [n, h, w, bands]
+    for bands), in memory or mapped from a file. `labels` are int64 [n], -1 where unknown, or None.
+    `names` tells what row i is called, `skipped` which pictures were left out, and why. `extra`
+    holds more arrays [n, ...] by name, such as depth.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    names: Sequence[str] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    extra: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def name(self, row: int) -> str:
+        """What row i is called; its number where the set has no names."""
+        return self.names[row] if len(self.names) else f"#{row}"
+
+    def rows(self, keep: "slice | NDArray[Any]") -> "Pictures":
+        """The same set with some rows only."""
+        numbers = np.arange(len(self))[keep]
+        return Pictures(
+            self.images[keep],
+            None if self.labels is None else self.labels[keep],
+            self.classes,
+            [self.name(int(i)) for i in numbers],
+            self.skipped,
+            {name: values[keep] for name, values in self.extra.items()},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Member):
+    """Where pictures come from: frozen knobs and one `load`.
+
+    `gives` says which objectives can use it ("images" for all of pictures, "labelled" where
+    there are classes, "pairs", "clips", "bands", "modalities", "spectrograms"). `side` is the
+    pictures' own side in pixels, 0 where they have many.
+    """
+
+    gives: ClassVar[tuple[str, ...]] = ("images",)
+    side: ClassVar[int] = 0
+    licence: ClassVar[str] = ""
+    always_print: ClassVar[tuple[str, ...]] = ()
+    described: ClassVar[tuple[str, ...]] = ("gives", "side", "licence")
+
+    def load(self, size: int, *, train: bool = True) -> Pictures:
+        """Decode the training or the test part.
+
+        Args:
+            size: side in pixels that the encoder reads. Pictures of another side are resized; those
+                of any side are kept a quarter larger, so that crops have something to choose from.
+            train: the training part, else the test part.
+
+        Raises:
+            BadInput: it is not there, or too much of it is damaged; says where it was looked for.
+        """
+        raise NotImplementedError
+
+
+def found(path: str, names: Sequence[str], what: str) -> Path:
+    """Return the first of `names` in `path`, or in the usual places where that is empty.
+
+    These are `$WORKBENCH_DATA`, `data` under WORKBENCH_HOME, and `./data`.
+
+    Raises:
+        BadInput: none of them is there.
+    """
+    stated = os.environ.get("WORKBENCH_DATA", "")
+    usual = [*([Path(stated)] if stated else []), home() / "data", Path("data")]
+    roots = [Path(path).expanduser()] if path else usual
+    for root in roots:
+        if path and root.is_file():
+            return root
+        for name in names:
+            if (root / name).exists():
+                return root / name
+    recipe = what.lower().replace("-", "") + '(path="FOLDER")'
+    raise BadInput(
+        f"{what} is not in {' or '.join(str(root) for root in roots)} (none of "
+        f"{', '.join(names)}); name the folder that holds it, as in data={recipe!r}, or set "
+        "WORKBENCH_DATA"
+    )
+
+
+def collect(
+    count: int,
+    read: Callable[[int], bytes | Path],
+    name: Callable[[int], str],
+    side: int,
+    limit: int,
+    out: NDArray[np.uint8] | None = None,
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[tuple[str, str], ...]]:
+    """Decode pictures one by one into one array; damaged ones are left out and named.
+
+    Args:
+        count: pictures.
+        read: gives the bytes or the path of picture i.
+        name: what picture i is called.
+        side: every picture is brought to this side (largest centred square, Lanczos).
+        limit: damaged pictures at most.
+        out: uint8 [count, side, side, 3] to fill; made where it is None.
+
+    Returns:
+        The pictures that could be read [m, side, side, 3] (a view of `out`), their numbers, and
+        (name, reason) of the others.
+
+    Raises:
+        BadInput: more than `limit` are damaged, or all of them.
+    """
+    images = np.empty((count, side, side, 3), np.uint8) if out is None else out
+    kept: list[int] = []
+    skipped: list[tuple[str, str]] = []
+    for i in range(count):
+        try:
+            pixels = open_image(read(i), name=name(i), longest=max(4 * side, 64)).pixels
+        except BadInput as error:
+            skipped.append((name(i), str(error)))
+            if len(skipped) > limit:
+                raise BadInput(
+                    f"{len(skipped)} pictures are damaged, more than the {limit} that may be left "
+                    f"out; the first: {skipped[0][1]}, the last: {skipped[-1][1]}"
+                ) from None
+            continue
+        images[len(kept)] = fit(pixels, side, side, "crop")
+        kept.append(i)
+    if not kept:
+        raise BadInput("no picture can be read; name a data set with whole pictures")
+    return images[: len(kept)], np.array(kept, np.int64), tuple(skipped)
+
+
+def split(pictures: Pictures, train: bool) -> Pictures:
+    """The part of a set without a test part of its own: every fifth picture is for testing."""
+    testing = np.arange(len(pictures)) % TEST_EVERY == TEST_EVERY - 1
+    return pictures.rows(~testing if train else testing)
+
+
+def resized(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Bring [n, h, w, 3] to another side, picture by picture; the same array where it fits."""
+    if images.shape[1:3] == (side, side):
+        return images
+    out = np.empty((len(images), side, side, 3), np.uint8)
+    for i, pixels in enumerate(images):
+        out[i] = fit(pixels, side, side, "crop")
+    return out

@@ -1,0 +1,18 @@
+"""What a network is asked to predict: one objective a file, found like the masks."""
+
+from workbench.objectives.objective import Batch, EncoderShape, Loss, Objective, flags, indices
+from workbench.registry import Registry
+
+__all__ = [
+    "OBJECTIVES",
+    "Batch",
+    "EncoderShape",
+    "Loss",
+    "Objective",
+    "flags",
+    "indices",
+]
+
+OBJECTIVES: Registry[Objective] = Registry(
+    "workbench.objectives", Objective, "workbench.objectives"
+)

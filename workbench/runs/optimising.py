@@ -1,0 +1,69 @@
+"""How weights are updated: AdamW, or Muon for the matrices of the blocks; the learning rate."""
+
+import math
+
+import torch
+from torch import nn
+
+from workbench.runs.config import RunConfig
+
+DECAYED = (2, 4, 5)  # matrices and kernels; not biases, gains, tokens and positions
+
+
+class Optimiser:
+    """The optimisers of a run, stepped together."""
+
+    def __init__(self, model: nn.Module, config: RunConfig) -> None:
+        muon: list[nn.Parameter] = []
+        decayed: list[nn.Parameter] = []
+        free: list[nn.Parameter] = []
+        for name, p in model.named_parameters():
+            if not p.requires_grad:
+                continue
+            if config.optimiser == "muon" and "blocks." in name and p.ndim == 2:
+                muon.append(p)
+            else:
+                (decayed if p.ndim in DECAYED else free).append(p)
+        self.parameters = [*muon, *decayed, *free]
+        groups = [
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": free, "weight_decay": 0.0},
+        ]
+        self.parts: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(
+                [each for each in groups if each["params"]],
+                lr=config.lr,
+                betas=(0.9, config.beta2),
+                fused=True,
+            )
+        ]
+        self.rates = [config.lr]
+        if muon:
+            self.parts.append(
+                torch.optim.Muon(
+                    muon,
+                    lr=config.muon_lr,
+                    weight_decay=config.weight_decay,
+                    adjust_lr_fn="match_rms_adamw",
+                )
+            )
+            self.rates.append(config.muon_lr)
+
+    def step(self, scale: float) -> None:
+        """Update with the learning rates times `scale`, 0 to 1, and forget the gradients."""
+        for part, rate in zip(self.parts, self.rates, strict=True):
+            for group in part.param_groups:
+                group["lr"] = rate * scale
+            part.step()
+            part.zero_grad(set_to_none=True)
+
+
+def learning_rate_scale(config: RunConfig, step: int) -> float:
+    """Return the share of the learning rate at a step: a linear rise, a plateau, a fall to 0."""
+    rise = min(1.0, (step + 1) / max(1, config.warmup))
+    last = config.cooldown * config.steps
+    if last <= 0:
+        return rise
+    left = min(1.0, (config.steps - step) / last)
+    fall = left if config.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))
+    return min(rise, fall)

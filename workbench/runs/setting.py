@@ -1,0 +1,166 @@
+"""From a configuration to what a loop needs: objective, masks, data, model; checked together."""
+
+import os
+import platform
+import sys
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from workbench import __version__
+from workbench.data.sets import DATASETS, Dataset, Pictures
+from workbench.errors import BadInput
+from workbench.masks import MASKS, Grid, Mask, Strategy
+from workbench.models.precision import bf16_pays
+from workbench.objectives import OBJECTIVES, Batch, EncoderShape, Objective
+from workbench.runs.config import RunConfig
+from workbench.scores import maps_for
+
+SMALL_STEP = 1e10  # multiply-adds of a step, roughly
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The parts that a configuration names. `strategy` is None where nothing is hidden."""
+
+    config: RunConfig
+    objective: Objective
+    strategy: Strategy | None
+    dataset: Dataset
+
+    def shape(self, pictures: Pictures) -> EncoderShape:
+        """Return the encoder's shape, with what is known of the data."""
+        config, images = self.config, pictures.images
+        side = config.size // config.patch
+        return EncoderShape(
+            rows=side,
+            cols=side,
+            patch=config.patch,
+            dim=config.dim,
+            depth=config.depth,
+            heads=config.heads,
+            hidden=round(config.mlp * config.dim),
+            classes=len(pictures.classes),
+            channels=images.shape[-1],
+            frames=images.shape[1] if images.ndim == 5 else None,
+        )
+
+    def build(self, pictures: Pictures, device: torch.device) -> nn.Module:
+        """Return the model with its first weights."""
+        torch.manual_seed(self.config.seed)
+        return self.objective.at(0).build(self.shape(pictures), self.config.seed).to(device)
+
+    def mask(self, model: nn.Module, batch: Batch, grid: Grid, step: int, progress: float) -> Mask:
+        """Draw what is hidden from a batch; nothing for an objective that hides nothing."""
+        count = len(batch)
+        if self.strategy is None:
+            return Mask(np.zeros((count, *grid.shape), np.bool_), grid)
+        strategy, seed = self.strategy.at(progress), self.config.seed
+        maps: dict[str, Any] = {}
+        if strategy.needs:
+            maps.update(self.objective.maps(model, batch, grid, strategy.needs, progress))
+            if not set(strategy.needs) <= set(maps):
+                images = batch.images.detach().float().cpu().numpy()
+                maps = {**maps_for(strategy, images, grid, seed=seed), **maps}
+        return strategy.sample(
+            grid, count=count, seed=seed, step=step, first=batch.first, maps=maps
+        )
+
+
+def setting(config: RunConfig) -> Setting:
+    """Read the recipes of a configuration and check that they go together.
+
+    Raises:
+        BadInput: an unknown member or knob, data that the objective cannot use, or a mask that it
+            cannot take, with the reason.
+    """
+    objective = OBJECTIVES.parse(config.objective)
+    dataset = DATASETS.parse(config.data)
+    if objective.takes not in dataset.gives:
+        raise BadInput(
+            f"{objective.name} needs {objective.takes}, but {dataset.name} gives "
+            f"{' and '.join(dataset.gives)}; take another data set or objective."
+        )
+    recipe = config.mask or objective.default_mask
+    if not objective.masked:
+        recipe = ""
+        if config.mask:
+            raise BadInput(f"{objective.name} hides nothing; leave mask empty.")
+    if not recipe:
+        return Setting(config, objective, None, dataset)
+    strategy = MASKS.parse(recipe)
+    reason = objective.refuses(strategy)
+    if reason is not None:
+        raise BadInput(f"{reason}; take another mask, such as {objective.default_mask}.")
+    return Setting(config, objective, strategy, dataset)
+
+
+def canonical(config: RunConfig) -> RunConfig:
+    """Return the configuration with its recipes as they print, and the objective's own mask."""
+    found = setting(config)
+    return replace(
+        config,
+        objective=str(found.objective),
+        data=str(found.dataset),
+        mask="" if found.strategy is None else str(found.strategy),
+    )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and in which precision a run is computed."""
+
+    device: torch.device
+    precision: str
+    threads: int
+
+
+def place(config: RunConfig, before: dict[str, Any] | None = None) -> Place:
+    """Decide what "auto" means on this machine, as a run's first start decided where given.
+
+    Raises:
+        BadInput: a GPU is asked for and there is none.
+    """
+    told = before or {}
+    name = config.device if config.device != "auto" else told.get("device", "auto")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadInput("device is cuda, but torch finds no GPU here; take device=cpu.")
+    device = torch.device(name)
+    precision = config.precision if config.precision != "auto" else told.get("precision", "")
+    if precision not in ("fp32", "bf16"):
+        precision = "bf16" if bf16_pays(device) else "fp32"
+    threads = config.threads or int(told.get("threads") or 0) or _threads(config)
+    return Place(device, precision, threads)
+
+
+def _threads(config: RunConfig) -> int:
+    """Return one thread for small steps, all for the rest.
+
+    On several, small operations wait for the slowest one, which on a busy machine costs more than
+    the others bring.
+    """
+    tokens = (config.size // config.patch) ** 2
+    work = 3 * 12 * config.dim**2 * config.depth * tokens * config.batch
+    return 1 if work < SMALL_STEP else torch.get_num_threads()
+
+
+def environment(where: Place) -> dict[str, Any]:
+    """Return what a run's numbers may depend on beside its configuration."""
+    return {
+        "workbench": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name(0) if where.device.type == "cuda" else "",
+        "device": where.device.type,
+        "precision": where.precision,
+        "threads": where.threads,
+        "command": [sys.executable, "-m", "workbench"],
+    }
