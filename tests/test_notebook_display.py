@@ -10,6 +10,7 @@ from workbench.analysis.metrics import Metrics
 from workbench.errors import BadInput
 from workbench.masks import MASKS, Grid
 from workbench.notebook import (
+    Painter,
     answer_key,
     check,
     error_picture,
@@ -165,3 +166,13 @@ def test_the_error_picture_darkens_with_the_error_and_greys_the_visible():
     order = np.argsort(scene.error[scene.hidden])
     assert np.all(np.diff(light[order]) <= 1)
     assert show_scene(scene).footer.startswith("astronaut, random(ratio=0.5), seed 0: MSE")
+
+
+def test_a_painter_with_a_model_follows_score_maps() -> None:
+    picture = np.zeros((144, 144, 3), np.uint8)
+    picture[72:] = np.random.default_rng(0).integers(0, 255, (72, 144, 3))
+    painter = reconstruct_widget(picture, 'guided(ratio=0.25, scores="variance()")')
+    assert painter.mask.hidden[0, 6:].sum() == 36 == painter.mask.counts[0]
+    assert painter.scene is not None and painter.scene.maps["variance()"].shape == (1, 12, 12)
+    with pytest.raises(BadInput, match="needs the score map edges"):
+        Painter(picture, "guided()")

@@ -3,7 +3,7 @@
 import hashlib
 import html
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from workbench.analysis.metrics import Metrics
 from workbench.errors import BadInput, shown
-from workbench.masks import Mask
+from workbench.masks import Mask, Strategy
 from workbench.painter.widget import Painter, Photo, jpeg_uri, open_picture, small_png
-from workbench.scenes import Scene, SceneSpec, compose, grid_of, preview
+from workbench.scenes import Scene, SceneSpec, compose, grid_of, maps_of, preview
 
 __all__ = [
     "Painter",
@@ -234,6 +234,10 @@ class ReconstructionPainter(Painter):
         grid = grid_of(self._spec)
         super().__init__(shown_pixels, self._spec.mask, grid=grid, seed=seed, fit=fit)
         self.label = photo if named else "your picture"
+
+    def maps_of(self, strategy: Strategy) -> Mapping[str, NDArray[Any]]:
+        """The score maps that a strategy needs, made from the picture with the scene's model."""
+        return maps_of(self._spec, strategy, self.grid, self._pixels)
 
     @property
     def spec(self) -> SceneSpec:

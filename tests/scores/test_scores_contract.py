@@ -151,3 +151,42 @@ def test_an_encoder_alone_attends_but_cannot_reconstruct(
     for recipe in ("reconstruction_loss()", "predicted_loss()", "gradient()"):
         with pytest.raises(BadInput, match=r"decoder"):
             score_map(recipe, pictures[:1], GRIDS["own"], Context(model=encoder))
+
+
+@pytest.mark.parametrize("recipe", ["guided(ratio=0.5)", 'guided(scores="attention()")', "parts()"])
+def test_a_guided_recipe_trains(
+    recipe: str, pictures: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One step on a batch: the masks of the loss are those that the recipe draws on the crops."""
+    import torch
+
+    from workbench.data.crops import PhotoPool
+    from workbench.models.mae import DecoderShape, MaskedAutoencoder
+    from workbench.models.transformer import ViTShape
+    from workbench.objectives.mae import mae_loss
+    from workbench.runs import pretrain
+    from workbench.runs.presets import Preset
+
+    pool = PhotoPool([(each.transpose(1, 2, 0) * 255).astype(np.uint8) for each in pictures], [])
+    preset = Preset(
+        size=48, patch=12, dim=32, depth=1, heads=2, decoder_dim=16, decoder_depth=1,
+        decoder_heads=2, masks=(recipe,), batch=3, steps=10,
+    )  # fmt: skip
+    shape = ViTShape(rows=4, cols=4, patch=12, dim=32, depth=1, heads=2, hidden=64)
+    learner = MaskedAutoencoder(shape, DecoderShape(dim=16, depth=1, heads=2, hidden=32))
+    learner.initialise(0)
+    seen: list[torch.Tensor] = []
+
+    def watched(*given: Any) -> torch.Tensor:
+        seen.append(given[2])
+        return mae_loss(*given)
+
+    monkeypatch.setattr(pretrain, "mae_loss", watched)
+    loss = pretrain.batch_loss(learner, pool, preset, 7, torch.device("cpu"))
+    loss.backward()
+    assert torch.isfinite(loss.detach()) and learner.mask_token.grad is not None
+    crops = pool.crops(3, 48, preset.seed, 7, smallest=preset.smallest_crop)
+    images = crops.transpose(0, 3, 1, 2).astype(np.float32) / 255
+    strategy, grid = MASKS.parse(recipe), Grid(4, 4, patch=12)
+    mask = strategy.sample(grid, 3, step=7, maps=maps_for(strategy, images, grid))
+    assert np.array_equal(seen[0].numpy(), mask.visible_indices())

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -89,7 +90,14 @@ class Painter(anywidget.AnyWidget):
     @property
     def mask(self) -> Mask:
         """The mask as painted, a batch of one."""
-        return MASKS.parse(self.recipe).sample(self.grid, seed=self.seed)
+        return self._drawn(MASKS.parse(self.recipe))
+
+    def maps_of(self, strategy: Strategy) -> Mapping[str, NDArray[Any]]:
+        """The score maps that a strategy needs; a painter without a model has none to give."""
+        return {}
+
+    def _drawn(self, strategy: Strategy) -> Mask:
+        return strategy.sample(self.grid, seed=self.seed, maps=self.maps_of(strategy))
 
     def __repr__(self) -> str:
         """The recipe and the count it makes."""
@@ -99,7 +107,7 @@ class Painter(anywidget.AnyWidget):
     @traitlets.validate("recipe")
     def _checked(self, proposal: dict[str, Any]) -> str:
         strategy = MASKS.parse(proposal["value"])
-        strategy.sample(self.grid, seed=self.seed)
+        self._drawn(strategy)
         return str(strategy)
 
     @traitlets.observe("recipe")
@@ -111,7 +119,7 @@ class Painter(anywidget.AnyWidget):
         over, hide, show, _lock = taken_apart(self.recipe)
         base = np.zeros(size, bool)
         if over is not None:
-            base = over.sample(self.grid, seed=self.seed).hidden.reshape(-1)
+            base = self._drawn(over).hidden.reshape(-1)
         self._from_python = True
         with self.hold_sync():
             self.base = as_bits(base)

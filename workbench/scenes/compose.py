@@ -15,7 +15,7 @@ from workbench.analysis.metrics import Metrics, hidden_metrics
 from workbench.errors import BadInput
 from workbench.fills import FILLS
 from workbench.masks import Grid, Mask, Strategy
-from workbench.scenes.maps import Maps, scene_maps
+from workbench.scenes.maps import Maps, forget, scene_maps
 from workbench.scenes.photos import Pixels, display, fitted
 from workbench.scenes.spec import SceneSpec
 
@@ -112,6 +112,7 @@ def forget_models() -> None:
     """Give the memory of loaded models back."""
     with _model_lock:
         _loaded.cache_clear()
+    forget()
 
 
 def warm() -> None:
@@ -152,8 +153,8 @@ def maps_of(
         spec: whose photo and model.
         strategy: in place of the scene's own.
         grid: in place of the grid of the scene's model.
-        pixels: uint8 [h, w, 3] in place of the photo that the scene names; not kept then.
-        clip: the folder of a CLIP; not kept then either.
+        pixels: uint8 [h, w, 3] in place of the photo that the scene names.
+        clip: the folder of a CLIP.
 
     Raises:
         BadInput: see `preview`.

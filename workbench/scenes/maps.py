@@ -1,6 +1,8 @@
 """The score maps of a scene: made once for a photo, a model and a recipe, and kept."""
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +31,8 @@ def scene_maps(
 ) -> Maps:
     """Every map that the strategy needs, float32 [1, *grid.shape] by recipe; {} for most.
 
-    Maps do not follow the scene's seed, so that a new roll draws from the same map. Those of a
-    named photo are kept.
+    Maps do not follow the scene's seed, so that a new roll draws from the same map. The newest 128
+    are kept.
 
     Args:
         spec: whose photo and model.
@@ -43,21 +45,39 @@ def scene_maps(
     Raises:
         BadInput: a score that is not there, or that misses something.
     """
-    if pixels is not None or clip is not None:
-        truth = _truth(spec, grid) if pixels is None else {}
-        seen = fitted(spec.photo, *grid.pixels, spec.fit) if pixels is None else pixels
-        needs = strategy.needs
-        return {recipe: _made(recipe, spec, grid, seen, truth, load, clip) for recipe in needs}
     own = (spec.photo, spec.fit, spec.model, spec.device, spec.precision)
-    return {recipe: _kept(recipe, own, grid, load) for recipe in strategy.needs}
+    given = None if pixels is None else _Given(_digest(pixels), pixels)
+    return {recipe: _kept(recipe, own, grid, load, given, clip) for recipe in strategy.needs}
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Pixels that nobody named, known by their content."""
+
+    digest: str
+    pixels: Pixels = field(compare=False)
+
+
+def _digest(pixels: Pixels) -> str:
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
 @lru_cache(maxsize=128)
-def _kept(recipe: str, own: tuple[str, ...], grid: Grid, load: Load) -> NDArray[np.float32]:
+def _kept(
+    recipe: str,
+    own: tuple[str, ...],
+    grid: Grid,
+    load: Load,
+    given: _Given | None,
+    clip: Path | None,
+) -> NDArray[np.float32]:
     names = ("photo", "fit", "model", "device", "precision")
     spec = SceneSpec(**dict(zip(names, own, strict=True)))  # pyright: ignore[reportArgumentType]
-    pixels = fitted(spec.photo, *grid.pixels, spec.fit)
-    found = _made(recipe, spec, grid, pixels, _truth(spec, grid), load)
+    if given is None:
+        pixels, truth = fitted(spec.photo, *grid.pixels, spec.fit), _truth(spec, grid)
+    else:
+        pixels, truth = given.pixels, {}
+    found = _made(recipe, spec, grid, pixels, truth, load, clip)
     found.setflags(write=False)
     return found
 
@@ -69,7 +89,7 @@ def _made(
     pixels: Pixels,
     truth: dict[str, NDArray[Any]],
     load: Load,
-    clip: Path | None = None,
+    clip: Path | None,
 ) -> NDArray[np.float32]:
     from workbench.scores import SCORES, Context, score_map
 
@@ -110,6 +130,11 @@ def _cut(plane: NDArray[Any], height: int, width: int, how: str) -> NDArray[Any]
     out = plane[np.clip(y, 0, side - 1)[:, None], np.clip(x, 0, side - 1)]
     outside = ((y < 0) | (y >= side))[:, None] | ((x < 0) | (x >= side))
     return np.where(outside, 0, out).astype(plane.dtype)
+
+
+def forget() -> None:
+    """Drop what is kept, after models were."""
+    _kept.cache_clear()
 
 
 MADE_OF_PHOTOS.append(_kept)
