@@ -8,6 +8,7 @@ from app import state
 from app.components import compare, compute, knobs, painter, photos
 from app.components.scripts import component
 from workbench.data.home import home
+from workbench.errors import BadInput
 from workbench.models import list_models
 from workbench.models.catalog import broken_cards
 
@@ -65,14 +66,19 @@ def share() -> None:
 def own_models() -> None:
     """How more models come in, and what those lack that cannot be used."""
     broken, alone = broken_cards(), len(list_models()) < 2
+    try:
+        folder = home() / "models"
+    except BadInput as error:
+        st.warning(str(error))
+        return
     title = "Models of your own" + (f": {len(broken)} cannot be used" if broken else "")
     with st.expander(title, expanded=alone):
         st.markdown(
-            f"Put them into `{home() / 'models'}` and reload this page: `.pth` files of "
+            f"Put them into `{folder}` and reload this page: `.pth` files of "
             "facebookresearch/mae with their decoder, folders of transformers' "
             "`ViTMAEForPreTraining`, models of ours (`.safetensors` with `.json`), and folders of "
             "training runs. Or train one: `python -m workbench train default --data PHOTOS --out "
-            f"'{home() / 'models' / 'mine'}'`."
+            f"'{folder / 'mine'}'`."
         )
         for sentence in broken:
             st.warning(sentence)

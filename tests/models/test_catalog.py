@@ -210,6 +210,26 @@ def test_reading_runs_nothing_and_bounds_what_it_reads(models):
     }  # fmt: skip
 
 
+def test_an_endless_or_torn_file_is_told_quickly(models):
+    (models / "endless.pth").write_bytes(b"\x80\x02" + b"]" * 7_000_000)
+    assert "operations" in told("endless")[0]
+    torch.save(
+        {"model": official(), "args": STATED},
+        models / "whole.pth",
+        _use_new_zipfile_serialization=False,
+    )
+    whole = (models / "whole.pth").read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        torn = bytearray(whole[:4000])
+        torn[rng.integers(0, 4000)] = rng.integers(0, 256)
+        (models / "torn.pth").write_bytes(torn[: rng.integers(1, 4000)])
+        try:
+            read_description(models / "torn.pth")
+        except BadInput as error:
+            assert "torn.pth cannot be read" in str(error)
+
+
 def test_listing_foreign_models_loads_no_torch(models):
     torch.save({"model": official(), "args": STATED}, models / "mae.pth")
     code = (

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from workbench.models.headers import HF_WEIGHTS, SUFFIXES, Header, describe, rea
 SCHEMA = 1
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "checkpoints"
 OURS = "workbench"
+ENDINGS = (".json", *SUFFIXES)
+Stamp = tuple[tuple[int, int], ...]
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}")
 
 
@@ -79,50 +82,55 @@ def _survey() -> tuple[dict[str, ModelInfo], list[str]]:
     found: dict[str, ModelInfo] = {}
     broken: list[str] = []
     for folder, bundled in model_folders():
-        for path in _candidates(folder):
-            name = path.name if path.is_dir() else path.stem
-            known = _known(path, name, bundled, _stamp(path))
+        for place, name, stamp in _candidates(folder):
+            known = _known(place, name, bundled, stamp)
             if isinstance(known, str):
                 broken.append(known)
             elif name in found:
                 broken.append(
-                    f"{path} is called {name} like {found[name].path.name}; rename one of them."
+                    f"{place} is called {name} like {found[name].path.name}; rename one of them."
                 )
             else:
                 found[name] = known
     return found, broken
 
 
-def _candidates(folder: Path) -> Iterator[Path]:
-    """What could be a model: cards, files of weights without one, and folders."""
+def _candidates(folder: Path) -> Iterator[tuple[str, str, Stamp]]:
+    """Paths, names and stamps of what could be a model: cards, weights without one, folders.
+
+    A page asks several times a picture, so that this walks the folder with few calls.
+    """
     try:
-        entries = sorted(folder.iterdir())
+        with os.scandir(folder) as listing:
+            entries = {entry.name: entry for entry in listing if not entry.name.startswith(".")}
     except OSError:
         return
-    for path in entries:
-        carded = path.suffix == ".safetensors" and path.with_suffix(".json") in entries
-        wanted = path.is_dir() or path.suffix == ".json" or path.suffix in SUFFIXES
-        if wanted and not carded and not path.name.startswith("."):
-            yield path
-
-
-def _stamp(path: Path) -> tuple[tuple[int, int], ...]:
-    """Sizes and times of the files that tell about a model, to keep the cache honest."""
-    names = ("config.json", "preset.json", "state.pt", *HF_WEIGHTS)
-    files = [path, *(path / name for name in names)] if path.is_dir() else [path]
-    stamps: list[tuple[int, int]] = []
-    for file in files:
+    for file, entry in sorted(entries.items()):
+        stem, _, ending = file.rpartition(".")
         with contextlib.suppress(OSError):
-            stat = file.stat()
+            if entry.is_dir():
+                yield entry.path, file, _stamps(entry.path)
+            elif f".{ending}" in ENDINGS and not (
+                ending == "safetensors" and f"{stem}.json" in entries
+            ):
+                stat = entry.stat()
+                yield entry.path, stem, ((stat.st_mtime_ns, stat.st_size),)
+
+
+def _stamps(folder: str) -> Stamp:
+    """Times and sizes of the files that tell about a model in a folder."""
+    stamps: list[tuple[int, int]] = []
+    for name in ("config.json", "preset.json", "state.pt", *HF_WEIGHTS):
+        with contextlib.suppress(OSError):
+            stat = Path(folder, name).stat()
             stamps.append((stat.st_mtime_ns, stat.st_size))
     return tuple(stamps)
 
 
 @lru_cache(maxsize=256)
-def _known(
-    path: Path, name: str, bundled: bool, stamp: tuple[tuple[int, int], ...]
-) -> ModelInfo | str:
-    """The model there, or the sentence that tells what it lacks."""
+def _known(place: str, name: str, bundled: bool, stamp: Stamp) -> ModelInfo | str:
+    """The model there, or the sentence that tells what it lacks; `stamp` keeps the cache honest."""
+    path = Path(place)
     try:
         if not NAME.fullmatch(name):
             raise BadInput(

@@ -14,7 +14,8 @@ from typing import Any
 
 from workbench.errors import BadInput
 
-HEADER_LIMIT = 32 << 20
+HEADER_LIMIT = 8 << 20
+OPERATIONS_LIMIT = 1_000_000  # a model of a thousand tensors takes 40,000
 TENSORS = ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor")
 # What `torch.load(weights_only=True)` lets through, besides torch's own.
 HARMLESS = {
@@ -97,7 +98,9 @@ def _old(stream: io.BytesIO, start: bytes) -> Any:
 def followed(stream: io.BytesIO) -> Any:
     """Follow one pickle's operations up to its end; raises ValueError for an unknown one."""
     machine = _Machine()
-    for operation, argument, _ in pickletools.genops(stream):
+    for done, (operation, argument, _) in enumerate(pickletools.genops(stream)):
+        if done > OPERATIONS_LIMIT:
+            raise ValueError(f"it has more than {OPERATIONS_LIMIT} operations")
         if operation.name == "STOP":
             return machine.stack.pop()
         machine.step(operation.name, argument)
