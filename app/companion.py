@@ -67,6 +67,7 @@ class Child:
                 if word == b"port":
                     self._port = int(number)
                     told.set()
+        process.wait()
         told.set()
 
     def wait(self, seconds: float = STARTS_WITHIN) -> int:

@@ -39,7 +39,7 @@ names = [each["name"] for each in client.predict(api_name="/strategies")]
 | endpoint | takes | gives |
 |---|---|---|
 | `/reconstruct` | photo, mask, fill, model, seed, fit | arrays, errors, metrics, mask bits |
-| `/draw` | mask, rows, cols, count, seed, patch | mask bits, counts |
+| `/draw` | mask, rows, cols, count, seed, patch, photo | mask bits, counts |
 | `/strategies` | nothing | every strategy with its knobs |
 
 Bad input comes back as one sentence. A server with a token wants it from programs too:

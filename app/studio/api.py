@@ -21,8 +21,9 @@ from app.sentences import whole
 from workbench import scenes
 from workbench.data.images import open_image
 from workbench.errors import BadInput
-from workbench.masks import MASKS, Grid
+from workbench.masks import MASKS, Grid, Mask, Strategy
 from workbench.scenes import Scene, SceneSpec
+from workbench.scenes.compose import maps_of
 
 log = logging.getLogger("workbench.studio")
 CELLS_LIMIT = 2**22
@@ -73,6 +74,7 @@ def draw(
     count: int = 1,
     seed: int = 0,
     patch: int = 16,
+    photo: str = "",
 ) -> dict[str, Any]:
     """Draw masks of a recipe, the same to the bit as in Python and on the command line.
 
@@ -83,6 +85,7 @@ def draw(
         count: how many masks; rows * cols * count is at most 4,194,304.
         seed: decides every random choice, 0 to 2**62.
         patch: side of a patch in pixels; some recipes state lengths in pixels.
+        photo: a name as in `reconstruct`, for recipes that look at the picture.
 
     Returns:
         recipe (canonical), grid [rows, cols], bits (one text a mask, "1" a hidden patch, row by
@@ -94,7 +97,8 @@ def draw(
             "cells are drawn at once; ask for fewer."
         )
     strategy = MASKS.parse(mask)
-    drawn = worker.run(strategy.sample, Grid(rows, cols, patch=patch), count=count, seed=seed)
+    grid = Grid(rows, cols, patch=patch)
+    drawn = worker.run(_sampled, strategy, grid, count, seed, photo)
     flat = drawn.hidden.reshape(count, -1)
     return {
         "recipe": str(strategy),
@@ -103,6 +107,15 @@ def draw(
         "hidden": flat.sum(axis=1).tolist(),
         "ratio": float(flat.mean()),
     }
+
+
+def _sampled(strategy: Strategy, grid: Grid, count: int, seed: int, photo: str) -> Mask:
+    maps: dict[str, Any] = {}
+    if strategy.needs and photo:
+        spec = SceneSpec.from_query({"photo": photo, "mask": str(strategy), "seed": str(seed)})
+        found = maps_of(spec, strategy, grid)
+        maps = {name: np.repeat(each, count, axis=0) for name, each in found.items()}
+    return strategy.sample(grid, count=count, seed=seed, maps=maps)
 
 
 def strategies() -> list[dict[str, Any]]:

@@ -88,6 +88,20 @@ def test_drawn_masks_are_those_of_python_to_the_bit(client: Any) -> None:
     assert result["ratio"] == pytest.approx(0.6)
 
 
+def test_a_recipe_that_looks_at_the_picture(client: Any) -> None:
+    recipe = 'guided(scores="edges()", ratio=0.5)'
+    scene = compose(SceneSpec(photo="coffee", mask=recipe))
+    assert (
+        client.predict(photo="coffee", mask=recipe, api_name="/reconstruct")["bits"] == scene.bits
+    )
+    given = {"mask": recipe, "rows": 12, "cols": 12, "patch": 12}
+    drawn = client.predict(**given, photo="coffee", count=2, api_name="/draw")
+    assert drawn["bits"][0] == scene.bits
+    assert drawn["hidden"] == [72, 72]
+    with pytest.raises(AppError, match="map"):
+        client.predict(**given, api_name="/draw")
+
+
 def test_strategies_are_listed_with_their_knobs(client: Any) -> None:
     found = {each["name"]: each for each in client.predict(api_name="/strategies")}
     assert set(found) == set(MASKS.names())
