@@ -25,6 +25,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 TOKEN_MINIMUM = 16
 SESSION_SECONDS = 7 * 24 * 3600
+TICKET_SECONDS = 60
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _OPEN_PATHS = frozenset({"/login", "/api/health"})
 _PATH_LIMIT, _QUERY_LIMIT, _LOGIN_LIMIT = 2_048, 40_000, 4_096
@@ -32,6 +33,7 @@ _PATH_LIMIT, _QUERY_LIMIT, _LOGIN_LIMIT = 2_048, 40_000, 4_096
 _ODD_PATH = re.compile(
     r"[\x00-\x1f\\\ufffd:]|//|/\.{2,}(/|$)|\.{2,}/|%(2e|2f|5c|00)", re.IGNORECASE
 )
+_KEYS = frozenset({"token", "ticket"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 LOGIN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
@@ -89,6 +91,20 @@ def split_host(host: str | None) -> tuple[str, int | None] | None:
     return None if name is None or extra else (name.lower().rstrip("."), port)
 
 
+def make_ticket(token: str) -> str:
+    """A text that opens one session within a minute, for another server of the same token.
+
+    A server hands it to a visitor who is logged in and goes on to the other one: the token itself
+    never stands in an address.
+    """
+    plain = f"{int(time.time()) + TICKET_SECONDS}.{secrets.token_urlsafe(16)}"
+    return f"{plain}.{_signed(plain, token)}"
+
+
+def _signed(plain: str, token: str) -> str:
+    return hmac.new(token.encode(), f"ticket {plain}".encode(), hashlib.sha256).hexdigest()
+
+
 @dataclass
 class Gate:
     """The server's rules, shared by the middleware and the login page.
@@ -105,6 +121,7 @@ class Gate:
     content_policy: str = "default-src 'self'"
     framed: bool = False
     _sessions: dict[str, float] = field(default_factory=dict[str, float])
+    _used: dict[str, float] = field(default_factory=dict[str, float])
 
     @property
     def cookie(self) -> str:
@@ -148,6 +165,20 @@ class Gate:
     def accepts(self, token: str) -> bool:
         """Compare a token in constant time."""
         return self.token is not None and hmac.compare_digest(token.encode(), self.token.encode())
+
+    def accepts_ticket(self, ticket: str) -> bool:
+        """Tell whether a ticket was made with our token, a moment ago, and is used first here."""
+        plain, _, signature = ticket.rpartition(".")
+        end = plain.partition(".")[0]
+        now = time.time()
+        if self.token is None or not (end.isascii() and end.isdigit() and len(end) < 12):
+            return False
+        known = hmac.compare_digest(signature.encode(), _signed(plain, self.token).encode())
+        if not known or int(end) < now or plain in self._used:
+            return False
+        self._used = {old: until for old, until in self._used.items() if until >= now}
+        self._used[plain] = float(end)
+        return True
 
     def open_session(self) -> str:
         """Issue a session secret; only its hash is kept."""
@@ -221,11 +252,12 @@ class AccessMiddleware:
             return await _login(gate, Request(scope, receive))
         query = scope.get("query_string", b"").decode("latin-1")
         pairs = parse_qsl(query, keep_blank_values=True)
-        given = [value for name, value in pairs if name == "token"]
+        given = [(name, value) for name, value in pairs if name in _KEYS]
         if given and scope["method"] in _SAFE_METHODS:
-            rest = urlencode([pair for pair in pairs if pair[0] != "token"])
+            rest = urlencode([pair for pair in pairs if pair[0] not in _KEYS])
             clean = _local(quote(path) + (f"?{rest}" if rest else ""))
-            if gate.accepts(given[0]):
+            name, key = given[0]
+            if gate.accepts(key) if name == "token" else gate.accepts_ticket(key):
                 return gate.welcome(clean, scope.get("scheme") == "https")
             await asyncio.sleep(0.3)
             return RedirectResponse(f"/login?{urlencode({'next': clean})}", status_code=303)

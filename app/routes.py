@@ -6,6 +6,7 @@ scene's description, checked by `SceneSpec`.
 
 import io
 import logging
+import os
 import re
 import secrets
 import sys
@@ -24,6 +25,7 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
+from app.access import make_ticket
 from app.companion import companion
 from app.components.scripts import SCRIPTS
 from app.jobs import jobs
@@ -173,7 +175,10 @@ async def studio(request: Request) -> Response:
     if port is None:
         await run_in_threadpool(child.start)
         return HTMLResponse(STARTING, headers={"cache-control": "no-store"})
-    query = f"?{request.url.query}" if request.url.query else ""
+    pairs = [pair for pair in request.query_params.multi_items() if pair[0] != "ticket"]
+    if token := os.environ.get("WORKBENCH_TOKEN"):
+        pairs.append(("ticket", make_ticket(token)))
+    query = f"?{urlencode(pairs)}" if pairs else ""
     host = f"[{request.url.hostname}]" if ":" in str(request.url.hostname) else request.url.hostname
     return RedirectResponse(f"{request.url.scheme}://{host}:{port}/{query}", 303)
 

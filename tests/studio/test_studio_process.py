@@ -8,20 +8,24 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app import companion
+from app.access import Gate, make_ticket
 from app.companion import Child
 from app.server import bind
 from tests.browser.visitor import SLOW, drawn, paint, watch
 from tests.conftest import RunningApp, launch_app
+from tests.security.conftest import TOKEN
 from tests.studio.conftest import gone
 from workbench.errors import BadInput
 
@@ -38,11 +42,11 @@ def studio_of(pid: int, wait: float = 60) -> psutil.Process:
     raise AssertionError("there is no studio")
 
 
-def arrive(app: RunningApp, query: str = "") -> str:
+def arrive(app: RunningApp, query: str = "", get: Any = urllib.request.urlopen) -> str:
     """Where the dashboard's link to the studio leads once that has started."""
     end = time.monotonic() + 90
     while time.monotonic() < end:
-        with urllib.request.urlopen(f"{app.url}/api/studio{query}") as answer:
+        with get(f"{app.url}/api/studio{query}") as answer:
             if not answer.url.startswith(app.url):
                 return str(answer.url)
         time.sleep(0.3)
@@ -107,6 +111,42 @@ def test_a_killed_studio_starts_again_by_the_next_click(together: RunningApp) ->
         assert b"is starting" in answer.read()
     assert studio_of(together.process.pid).pid != child.pid
     assert arrive(together, "?seed=3").endswith("/?seed=3")
+
+
+def test_a_visitor_who_is_logged_in_need_not_log_in_again(tmp_path: Path) -> None:
+    app = launch_app(
+        tmp_path / "home", "--studio", "--host", "0.0.0.0", env={"WORKBENCH_TOKEN": TOKEN}
+    )
+    jar = urllib.request.HTTPCookieProcessor()
+    browser = urllib.request.build_opener(jar)
+    try:
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{app.url}/api/studio")
+        browser.open(f"{app.url}/?token={TOKEN}").close()
+        seen = arrive(app, "?seed=3", browser.open)
+        assert seen.endswith("/?seed=3")
+        assert TOKEN not in "".join(app.log)
+        names = {cookie.name for cookie in jar.cookiejar}
+        assert names == {f"workbench_{app.port}", f"workbench_{urlsplit(seen).port}"}
+    finally:
+        app.stop()
+
+
+def test_a_ticket_is_good_once_for_a_minute_and_for_its_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ticket = make_ticket(TOKEN)
+    assert not Gate(token="another-horse-battery-staple").accepts_ticket(ticket)
+    assert not Gate(token=None).accepts_ticket(ticket)
+    gate = Gate(token=TOKEN)
+    end, nonce, signature = ticket.split(".")
+    for forged in (f"{int(end) + 9}.{nonce}.{signature}", f"{end}.{nonce}.", "", "..", "9.é.x"):
+        assert not gate.accepts_ticket(forged)
+    assert gate.accepts_ticket(ticket)
+    assert not gate.accepts_ticket(ticket)
+    late = make_ticket(TOKEN)
+    monkeypatch.setattr(time, "time", lambda: int(end) + 61.0)
+    assert not gate.accepts_ticket(late)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
