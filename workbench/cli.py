@@ -17,10 +17,12 @@ from workbench.commands.doctor import doctor
 from workbench.commands.gallery import gallery
 from workbench.commands.imports import masks
 from workbench.commands.masks import draw, strategies
+from workbench.commands.matrix import matrix
 from workbench.commands.measure import measure
 from workbench.commands.models import evaluate, models, train
 from workbench.commands.reconstruct import reconstruct
 from workbench.commands.scores import score, scores
+from workbench.commands.search import search
 from workbench.commands.studio import studio
 from workbench.errors import BadInput
 
@@ -40,6 +42,8 @@ for command in COMMANDS:
     cli.command(command.__name__)(command)
 cli.command("app")(app_command)
 cli.command("atlas")(atlas)
+cli.command("matrix")(matrix)
+cli.command("search")(search)
 cli.command("studio")(studio)
 cli.add_typer(masks, name="masks")
 
