@@ -36,7 +36,7 @@ def measures(spec: LabSpec, at: int) -> dict[str, Any]:
     found, grid = made.found, made.grid
     shape = " × ".join(str(side) for side in grid.shape)
     cells = "frequencies" if grid.domain == "frequency" else "patches"
-    less = "" if found.count == spec.draws else f" (fewer than {counted(spec.draws)}: many cells)"
+    less = "" if found.count == spec.draws else f" (fewer than {counted(spec.draws)}, to stay live)"
     return {
         "mark": repr((spec, at)),
         "recipe": str(made.strategy),

@@ -10,9 +10,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import lab_payload
+from app.components import lab_leak
 from workbench.analysis.mask_statistics import statistics
 from workbench.masks import MASKS
-from workbench.scenes import SceneSpec, grid_of, lab
+from workbench.scenes import SceneSpec, compose, grid_of, lab
 from workbench.scenes.lab import LabSpec
 
 DASHBOARD = Path(__file__).parents[1] / "app" / "dashboard.py"
@@ -131,3 +132,19 @@ def test_what_cannot_be_measured_or_shown_says_why(
     monkeypatch.setattr(lab, "measured", lambda spec, at: 1 / 0)
     page.selectbox(key="lab_draws").select(100).run()
     assert "the log has it as" in given(page, "lab")["problem"]
+
+
+def test_leaks_are_measured_step_by_step_and_told_where_there_are_none():
+    recipes = ("random", "frequency_disc", "random(ratio=0)", "block(ratio=0.5)")
+    job = lab_leak.started(LabSpec(policies=recipes), ["coffee", "astronaut"])
+    seen = []
+    while job.running:
+        job.step()
+        seen.append(job.done)
+    assert seen == [1, 2, 4, 6, 7, 8, 8]
+    assert job.found[LabSpec(policies=recipes).policies[1]].startswith("it hides frequencies")
+    assert "0 of 144 patches" in job.found["random(ratio=0.0)"]
+    leaks = job.found["block(ratio=0.5)"]
+    scene = SceneSpec(photo="astronaut", mask="block(ratio=0.5)", seed=1)
+    wanted = compose(scene).metrics.mse
+    assert dict(leaks.photos)["astronaut"] == pytest.approx(wanted)

@@ -119,6 +119,8 @@ def test_frequencies_are_measured_on_a_spectrum(run: Run):
     record = json.loads(told)
     assert record["grid"]["domain"] == "frequency" and record["grid"]["patch"] == 1
     assert record["ratio"]["min"] == pytest.approx(793 / 4096)
+    arguments = ("frequency_disc", "--grid", "16x16", "--count", 3, "--photos", "coffee", "--json")
+    assert "leak" not in json.loads(run("measure", *arguments)[1])
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,8 @@ def test_each_policy_gets_the_grid_it_can_use():
     assert LabSpec().lattice(0) == model
     assert LabSpec(grid="spectrum").lattice(0) == spec.lattice(2)
     assert LabSpec(draws=20_000).drawn(0) == 20_000
-    assert spec.replace(draws=20_000).drawn(0) == lab.CELLS // (8 * 14 * 14)
+    assert spec.replace(draws=20_000).drawn(0) == lab.CELLS // 8 // (8 * 14 * 14)
+    assert LabSpec(policies=("guided",)).drawn(0) == lab.CELLS // 8 // model.size
 
 
 def test_the_measures_are_those_of_the_statistics():

@@ -12,6 +12,7 @@ from app.payloads import shown
 from app.sentences import whole
 from workbench.data import held_out
 from workbench.errors import BadInput
+from workbench.masks import MASKS
 from workbench.scenes.lab import LabSpec
 from workbench.scenes.leak_set import LeakSet, leak_over
 
@@ -20,16 +21,27 @@ KEY = "lab-leak"
 
 @dataclass
 class Job:
-    """A measurement under way: one step is one photo of one policy."""
+    """A measurement under way: one step is one photo of one policy, or why it cannot be had."""
 
     policies: tuple[str, ...]
     model: str
     seed: int
-    steps: Iterator[tuple[str, LeakSet]]
-    found: dict[str, LeakSet] = field(default_factory=dict)
+    photos: int
+    steps: Iterator[tuple[str, LeakSet | str]]
+    found: dict[str, LeakSet | str] = field(default_factory=dict)
     done: int = 0
     running: bool = True
     problem: str = ""
+
+    def step(self) -> None:
+        """Measure one more photo; the last step finds that there is none."""
+        try:
+            recipe, found = next(self.steps)
+        except StopIteration:
+            self.running = False
+            return
+        self.found[recipe] = found
+        self.done += self.photos - self.done % self.photos if isinstance(found, str) else 1
 
 
 def draw(spec: LabSpec) -> None:
@@ -54,7 +66,7 @@ def _of(job: Job, spec: LabSpec, photos: int) -> dict[str, Any]:
     elif not told:
         stopped = "" if job.done == total else f"stopped after {job.done} of {total}; "
         told = f"{stopped}{'of other settings; measure again' if old else 'up to date'}"
-    first = next(iter(job.found.values()), None)
+    first = next((each for each in job.found.values() if isinstance(each, LeakSet)), None)
     names = [] if first is None else [name for name, _ in first.rows[1:]]
     return {
         "state": "running" if job.running else "done",
@@ -64,7 +76,9 @@ def _of(job: Job, spec: LabSpec, photos: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _row(recipe: str, found: LeakSet) -> list[str]:
+def _row(recipe: str, found: LeakSet | str) -> list[str]:
+    if isinstance(found, str):
+        return [recipe, whole(found)]
     some = "" if found.done == found.total else f" ({found.done} photos)"
     errors = [shown(error, 4) for _, error in found.rows]
     return [f"{recipe}{some}", *errors, f"{found.explained:.0%}"]
@@ -72,32 +86,33 @@ def _row(recipe: str, found: LeakSet) -> list[str]:
 
 def _asked(spec: LabSpec, photos: list[str]) -> None:
     kind = ((st.session_state.get(KEY) or {}).get("ask") or {}).get("kind")
-    job: Job | None = st.session_state.get("lab_leak")
     if kind == "start":
-        steps = _steps(spec, photos)
-        scene = spec.scene
-        job = Job(spec.policies, scene.model, scene.seed, steps)
-        st.session_state["lab_leak"] = job
+        st.session_state["lab_leak"] = started(spec, photos)
+    job: Job | None = st.session_state.get("lab_leak")
     if job is None or not job.running:
         return
     if kind == "stop":
         job.running = False
         return
     try:
-        recipe, found = worker.run(next, job.steps)
-    except StopIteration:
-        job.running = False
-    except BadInput as error:
-        job.running, job.problem = False, str(error)
+        worker.run(job.step)
     except Exception as error:
         job.running, job.problem = False, state.unexpected(error)
-    else:
-        job.found[recipe] = found
-        job.done += 1
 
 
-def _steps(spec: LabSpec, photos: list[str]) -> Iterator[tuple[str, LeakSet]]:
+def started(spec: LabSpec, photos: list[str]) -> Job:
+    """A measurement of all policies of the lab that has not taken its first step yet."""
+    scene = spec.scene
+    return Job(spec.policies, scene.model, scene.seed, len(photos), _steps(spec, photos))
+
+
+def _steps(spec: LabSpec, photos: list[str]) -> Iterator[tuple[str, LeakSet | str]]:
     for recipe in spec.policies:
-        scene = spec.scene.replace(mask=recipe)
-        for found in leak_over(scene, [(name, None) for name in photos]):
-            yield recipe, found
+        if MASKS.parse(recipe).domain == "frequency":
+            yield recipe, "it hides frequencies, and the model fills in patches"
+            continue
+        try:
+            for found in leak_over(spec.scene.replace(mask=recipe), [(n, None) for n in photos]):
+                yield recipe, found
+        except BadInput as error:
+            yield recipe, str(error)

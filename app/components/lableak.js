@@ -43,7 +43,7 @@ export default mounter((root, view) => {
       table.classList.toggle("hidden", !data.rows.length);
       const head = ["Policy", ...data.names].map((text) => make("th", { scope: "col", text }));
       table.replaceChildren(make("tr", {}, ...head), ...data.rows.map((row) => make("tr", {},
-        ...row.map((text, at) => make("td", { text, class: at === 1 ? "model" : "" })))));
+        ...row.map((text, at) => make("td", { text, class: row.length > 2 && at === 1 ? "model" : "", colspan: row.length === 2 && at ? 9 : null })))));
       root.dataset.state = data.state;
       if (running && data.mark !== mark) ask("next");
       mark = data.mark;

@@ -64,7 +64,7 @@ def measure(
         if objects:
             record.setdefault("objects", {})[given] = objects
             lines += ["", *object_lines(given, objects)]
-    if photos:
+    if photos and not frequencies:  # the model and the interpolations know of patches only
         leaks = leak_of(strategy, photos, model, seed)
         record["leak"] = leak_record(leaks)
         lines += ["", *leak_lines(leaks)]

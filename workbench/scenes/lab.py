@@ -129,8 +129,10 @@ class LabSpec:
         return dataclasses.replace(grid, frames=None) if strategy.flat else grid
 
     def drawn(self, at: int) -> int:
-        """How many draws of policy `at` are measured."""
-        return max(min(self.draws, CELLS // self.lattice(at).size), 1)
+        """How many draws of policy `at` are measured; clips and guided masks take longer."""
+        grid, strategy = self.lattice(at), MASKS.parse(self.policies[at])
+        cells = CELLS // 8 if strategy.needs or grid.frames is not None else CELLS
+        return max(min(self.draws, cells // grid.size), 1)
 
     def python(self, at: int = 0) -> str:
         """Lines of Python that measure policy `at`."""
@@ -148,7 +150,9 @@ class LabSpec:
         grid = "x".join(str(side) for side in self.lattice(at).shape)
         words = ["python", "-m", "workbench", "measure", self.policies[at], "--grid", grid]
         words += ["--count", str(self.drawn(at)), "--seed", str(self.scene.seed)]
-        return shlex.join([*words, "--photos", self.scene.photo])
+        if self.lattice(at).domain != "frequency":
+            words += ["--photos", self.scene.photo]
+        return shlex.join(words)
 
 
 @dataclass(frozen=True)

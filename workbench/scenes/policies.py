@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from workbench.analysis.metrics import Metrics, hidden_metrics
-from workbench.masks import MASKS, Grid, Mask
+from workbench.masks import Grid, Mask
 from workbench.scenes.compose import (
     Scene,
     activity,
@@ -51,7 +51,6 @@ class Policy:
     notes: tuple[str, ...]
 
 
-@lru_cache(maxsize=16)
 def policy(spec: LabSpec, at: int) -> Policy:
     """Show policy `at` of the lab on its photo.
 
@@ -61,19 +60,22 @@ def policy(spec: LabSpec, at: int) -> Policy:
     Raises:
         BadInput: see `compose`.
     """
-    recipe, strategy = spec.policies[at], MASKS.parse(spec.policies[at])
-    frames = spec.lattice(at).frames
-    if frames is not None:
-        return _clip(spec.scene_of(at), recipe, frames)
-    if strategy.domain == "frequency":
-        return _spectrum(spec.scene_of(at), recipe, spec.lattice(at))
-    scene = compose(spec.scene_of(at))
+    return _policy(spec.scene_of(at), spec.lattice(at))
+
+
+@lru_cache(maxsize=16)
+def _policy(spec: SceneSpec, grid: Grid) -> Policy:
+    if grid.frames is not None:
+        return _clip(spec, spec.mask, grid.frames)
+    if spec.strategy.domain == "frequency":
+        return _spectrum(spec, spec.mask, grid)
+    scene = compose(spec)
     pictures = (
         ("masked", scene.masked),
         ("reconstruction", scene.reconstruction),
         ("paste-back", scene.composite),
     )
-    return Policy(recipe, "picture", scene, pictures, (), scene.metrics, scene.notes)
+    return Policy(spec.mask, "picture", scene, pictures, (), scene.metrics, scene.notes)
 
 
 def _clip(spec: SceneSpec, recipe: str, frames: int) -> Policy:
@@ -150,4 +152,4 @@ def _spectrum(spec: SceneSpec, recipe: str, grid: Grid) -> Policy:
     return Policy(recipe, "frequency", None, pictures, (), None, notes)
 
 
-MADE_OF_PHOTOS.extend([policy, _clip_of])
+MADE_OF_PHOTOS.extend([_policy, _clip_of])
