@@ -60,7 +60,9 @@ def _strategy_rows(base: Any, problems: Mapping[str, str]) -> list[dict[str, Any
         rows.append({**row, **told})
         for inner in [] if score is None else declared_rows(score, "", {}):
             name = f"{SCORES_KNOB}.{inner['name']}"
-            rows.append({**inner, "name": name, "problem": problems.get(f"mask.{name}")})
+            label = f"Map: {inner['label'].lower()}"
+            problem = problems.get(f"mask.{name}")
+            rows.append({**inner, "name": name, "label": label, "problem": problem})
     return rows
 
 

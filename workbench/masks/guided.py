@@ -83,30 +83,22 @@ class Guided(Strategy):
         guided = int(Fraction(repr(self.share)) * count)
         if guided == 0 and not self.hint:
             return hide_lowest(bits, count).reshape(-1, *grid.shape)
-        first = self._order(flat_map(self.name, self.scores, maps), noise)
-        keys = bits | (first >= guided).astype(np.uint64) << np.uint64(32)
+        order = self._order(flat_map(self.name, self.scores, maps), noise)
+        keys = bits | (~_first(order, guided, noise)).astype(np.uint64) << np.uint64(32)
         hidden = hide_lowest(keys, count)
         if self.hint:
             reach = Fraction(repr(self.hint)) * n
-            eligible = hidden & (first < int(reach))
-            order = noise.bits(n, HINT_STREAM) | (~eligible).astype(np.uint64) << np.uint64(32)
-            hidden &= ~(hide_lowest(order, int(reach * Fraction(repr(self.ratio)))) & eligible)
+            eligible = hidden & _first(order, int(reach), noise)
+            again = noise.bits(n, HINT_STREAM) | (~eligible).astype(np.uint64) << np.uint64(32)
+            hidden &= ~(hide_lowest(again, int(reach * Fraction(repr(self.ratio)))) & eligible)
         return hidden.reshape(-1, *grid.shape)
 
-    def _order(self, scores: NDArray[np.float64], noise: Noise) -> NDArray[np.int64]:
-        """The place of each patch in the order of hiding, 0 first; int64 [count, n]."""
-        n = scores.shape[1]
+    def _order(self, scores: NDArray[np.float64], noise: Noise) -> NDArray[np.float64]:
+        """Numbers whose lowest are hidden first, [count, n]."""
         if self.hide.startswith("sample"):
-            uniform = noise.uniform(n, GUIDE_STREAM) + 2.0**-33
+            uniform = noise.uniform(scores.shape[1], GUIDE_STREAM) + 2.0**-33
             scores = self._log_weights(scores) - np.log(-np.log(uniform))
-        if self.hide in ("top", "sample"):
-            scores = -scores
-        shuffled = np.argsort(noise.bits(n, GUIDE_STREAM + 1), axis=1)
-        mixed = np.take_along_axis(scores, shuffled, axis=1)
-        order = np.take_along_axis(shuffled, np.argsort(mixed, axis=1, kind="stable"), axis=1)
-        first = np.empty_like(order)
-        np.put_along_axis(first, order, np.broadcast_to(np.arange(n), order.shape), axis=1)
-        return first
+        return -scores if self.hide in ("top", "sample") else scores
 
     def _log_weights(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.softmax:
@@ -115,3 +107,19 @@ class Guided(Strategy):
         top = lifted.max(axis=1, keepdims=True)
         even = np.where(top > 0, lifted / np.where(top > 0, top, 1), 1)
         return np.log(even + FLOOR) / self.temperature
+
+
+def _first(order: NDArray[np.float64], count: int, noise: Noise) -> NDArray[np.bool_]:
+    """Mark the `count` lowest of each row, equal ones at random, bool [rows, n]."""
+    n = order.shape[1]
+    if count <= 0 or count >= n:
+        return np.full(order.shape, count >= n)
+    last = np.partition(order, count - 1, axis=1)[:, count - 1 : count]
+    sure, level = order < last, order == last
+    open_places = count - np.count_nonzero(sure, axis=1)
+    rows = np.flatnonzero(np.count_nonzero(level, axis=1) != open_places)
+    if len(rows):
+        bits = noise.bits(n, GUIDE_STREAM + 1)[rows].astype(np.uint64)
+        keys = bits | (~level[rows]).astype(np.uint64) << np.uint64(32)
+        level[rows] = hide_lowest(keys, open_places[rows])
+    return sure | level

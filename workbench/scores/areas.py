@@ -55,6 +55,26 @@ def grey(images: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.einsum("bchw,c->bhw", images.astype(np.float64), weights)
 
 
+def object_labels(labels: NDArray[Any], grid: Grid, cover: float) -> NDArray[np.float64]:
+    """The object with the largest area in each patch, 0 where objects cover less than `cover`.
+
+    Args:
+        labels: whole numbers [b, h, w], 0 = background.
+        grid: without frames.
+        cover: share of a patch, above 0.
+
+    Returns:
+        float64 [b, rows, cols].
+    """
+    share = patch_means((labels != 0).astype(np.float64), grid)
+    best, found = np.zeros(share.shape), np.zeros(share.shape)
+    for kind in np.unique(labels[labels != 0]):
+        area = patch_means((labels == kind).astype(np.float64), grid)
+        better = area > best + 1e-12
+        best[better], found[better] = area[better], kind
+    return np.where(share >= cover - 1e-9, found, 0)
+
+
 def nearest(labels: NDArray[Any], grid: Grid) -> NDArray[Any]:
     """The label under the centre of each patch, [b, rows, cols] of [b, h, w]."""
     _, h, w = labels.shape
