@@ -16,7 +16,7 @@ TEXT = runpy.run_path(str(FOLDER / "write.py"))["text"]
 OWN = [name for name in MASKS.names() if MASKS.get(name).__module__.startswith("workbench.")]
 DOCUMENTED = [
     "params", "registry", "masks.lattice", "masks.mask", "masks.ranking", "masks.rle",
-    "masks.strategy", "schedules",
+    "masks.quadtree", "masks.regions", "masks.strategy", "scores.grouping", "schedules",
 ]  # fmt: skip
 
 

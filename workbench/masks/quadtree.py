@@ -67,8 +67,10 @@ def leaf_labels(scores: NDArray[np.float64], leaves: int) -> NDArray[np.int64]:
 
     Scores below the picture's lowest count from there, so that a larger node never has less.
 
-    >>> leaf_labels(np.array([[9.0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]), 7)[0, :3]
-    array([0, 1, 4])
+    >>> scores = np.zeros((4, 4))
+    >>> scores[0, 0] = 9
+    >>> leaf_labels(scores, 7).tolist()
+    [[0, 1, 2, 2], [3, 4, 2, 2], [5, 5, 6, 6], [5, 5, 6, 6]]
     """
     lifted = scores - scores.min()
     total = np.pad(lifted.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from workbench.masks import Grid
 from workbench.params import Knob
 from workbench.scores.context import Context
-from workbench.scores.looking import loss_rounds, onto
+from workbench.scores.looking import loss_rounds, onto, tap_of
 from workbench.scores.score import Images, Score
 
 
@@ -24,17 +24,18 @@ class Gradient(Score):
 
     wants: ClassVar[tuple[str, ...]] = ("model",)
 
-    ratio: Annotated[float, Knob("share hidden by each mask", 0.01, 0.99, 0.05)] = 0.75
-    rounds: Annotated[int, Knob("rounds of masks", 1, 256, 1, None, 16)] = 2
+    ratio: Annotated[float, Knob("share hidden by each mask", 0.05, 0.95, 0.05)] = 0.75
+    rounds: Annotated[int, Knob("rounds of masks", 1, 16, 1)] = 2
 
     def maps(self, images: Images, grid: Grid, context: Context) -> NDArray[np.floating[Any]]:
         """Differentiate each picture's loss by its patches."""
+        own = tap_of(context).grid
         found: list[NDArray[np.float64]] = []
-        own = grid
         for image in images:
-            with loss_rounds(image, self.ratio, self.rounds, context) as seen:
-                by_pixel = seen.gradient(seen.patches)
-            own, visible = seen.tap.grid, ~seen.hidden
-            total = np.abs(by_pixel).mean(axis=2) * visible
-            found.append(total.sum(axis=0) / visible.sum(axis=0))
+            total, times = np.zeros(own.size), np.zeros(own.size)
+            for seen in loss_rounds(image, self.ratio, self.rounds, context):
+                by_pixel = np.abs(seen.gradient(seen.patches)).mean(axis=2)
+                total += (by_pixel * ~seen.hidden).sum(axis=0)
+                times += (~seen.hidden).sum(axis=0)
+            found.append(total / times)
         return onto(np.stack(found).reshape(-1, own.rows, own.cols), grid)

@@ -27,23 +27,24 @@ class GradientAttention(Score):
     paper: ClassVar[str] = "arXiv:2509.09118"
     wants: ClassVar[tuple[str, ...]] = ("model",)
 
-    ratio: Annotated[float, Knob("share hidden by each mask", 0.01, 0.99, 0.05)] = 0.75
-    rounds: Annotated[int, Knob("rounds of masks", 1, 256, 1, None, 16)] = 2
+    ratio: Annotated[float, Knob("share hidden by each mask", 0.05, 0.95, 0.05)] = 0.75
+    rounds: Annotated[int, Knob("rounds of masks", 1, 16, 1)] = 2
     block: Annotated[int, Knob("block of the encoder, -1 = the last", -512, 511, 1, None, 11)] = -4
 
     def maps(self, images: Images, grid: Grid, context: Context) -> NDArray[np.floating[Any]]:
         """Differentiate by the map, gate, average."""
+        tap = tap_of(context)
+        block = max(self.block, -tap.encoder.shape.depth)  # fewer blocks: the first one answers
         found: list[NDArray[np.float64]] = []
-        own = grid
         for image in images:
-            depth = tap_of(context).encoder.shape.depth
-            block = max(self.block, -depth)  # a model with fewer blocks answers with its first
-            with loss_rounds(image, self.ratio, self.rounds, context, block) as seen:
-                by_map = seen.gradient(seen.attention)
-            own, maps = seen.tap.grid, seen.attention.detach().double().cpu().numpy()
-            gated = np.maximum(-by_map * maps, 0)
-            asked = gated.mean(axis=(1, 2))[:, seen.tap.prefix :]
-            total = np.zeros(seen.hidden.shape)
-            np.put_along_axis(total, seen.visible, asked, axis=1)
-            found.append(total.sum(axis=0) / (~seen.hidden).sum(axis=0))
-        return onto(np.stack(found).reshape(-1, own.rows, own.cols), grid)
+            total, times = np.zeros(tap.grid.size), np.zeros(tap.grid.size)
+            for seen in loss_rounds(image, self.ratio, self.rounds, context, block):
+                maps = seen.attention.detach().double().cpu().numpy()
+                gated = np.maximum(-seen.gradient(seen.attention) * maps, 0)
+                asked = np.zeros(seen.hidden.shape)
+                mean = gated.mean(axis=(1, 2))[:, tap.prefix :]
+                np.put_along_axis(asked, seen.visible, mean, axis=1)
+                total += asked.sum(axis=0)
+                times += (~seen.hidden).sum(axis=0)
+            found.append(total / times)
+        return onto(np.stack(found).reshape(-1, tap.grid.rows, tap.grid.cols), grid)

@@ -1,7 +1,6 @@
 """The model that a score looks through: the loaded one, or the bundled one."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from workbench.models.taps import Tap
 
 Images = NDArray[np.float32]
+AT_ONCE = 32  # masks in one call: bounds what gradients keep in memory
 
 
 @lru_cache(maxsize=1)
@@ -89,7 +89,7 @@ def hidden_errors(
     """Mean error of each patch over `covering` masks that hid it, float64 [rows, cols].
 
     Args:
-        model: asked once, with all masks together.
+        model: asked with a few masks at a time.
         image: float32 [3, h, w] in [0, 1], of any size.
         ratio: share hidden by each mask.
         rounds: see `covering`.
@@ -97,9 +97,13 @@ def hidden_errors(
     """
     hidden = covering(model.grid.size, ratio, rounds, seed).reshape(-1, *model.grid.shape)
     picture = sized(image[None], *model.size)
-    pictures = np.ascontiguousarray(np.broadcast_to(picture, (len(hidden), *picture.shape[1:])))
-    error = model(pictures, Mask(hidden, model.grid)).error.double().numpy()
-    return (error * hidden).sum(axis=0) / hidden.sum(axis=0)
+    total = np.zeros(model.grid.shape)
+    for first in range(0, len(hidden), AT_ONCE):
+        some = hidden[first : first + AT_ONCE]
+        pictures = np.ascontiguousarray(np.broadcast_to(picture, (len(some), *picture.shape[1:])))
+        error = model(pictures, Mask(some, model.grid)).error.double().numpy()
+        total += (error * some).sum(axis=0)
+    return total / hidden.sum(axis=0)
 
 
 def sized(images: Images, height: int, width: int) -> Images:
@@ -132,19 +136,17 @@ class LossRounds:
         """The gradient of each mask's loss, in the shape of `by`; nothing stays on the model."""
         import torch
 
-        (found,) = torch.autograd.grad(self.loss.sum(), by)
-        return found.double().cpu().numpy()
+        from workbench.models.precision import threads_for
+
+        with threads_for(2 * self.tap.work(len(self.hidden))):
+            (found,) = torch.autograd.grad(self.loss.sum(), by)
+            return found.double().cpu().numpy()
 
 
-@contextmanager
 def loss_rounds(
-    image: NDArray[np.float32],
-    ratio: float,
-    rounds: int,
-    context: Context,
-    block: int = -1,
+    image: NDArray[np.float32], ratio: float, rounds: int, context: Context, block: int = -1
 ) -> Generator[LossRounds]:
-    """Run a model on one picture under random masks, keeping what gradients need.
+    """Run a model on one picture under random masks, a few at a time, keeping what gradients need.
 
     Args:
         image: float32 [3, h, w] in [0, 1], of any size.
@@ -161,11 +163,13 @@ def loss_rounds(
     from workbench.models.precision import threads_for
 
     tap = tap_of(context)
-    hidden = covering(tap.grid.size, ratio, rounds, context.seed)
-    order = np.argsort(hidden, axis=1, kind="stable")
-    count = int((~hidden[0]).sum())
-    indices = torch.from_numpy(order).to(tap.device)
-    with threads_for(3 * tap.work(len(hidden))), torch.enable_grad():
-        patches = tap.patches(image[None]).repeat(len(hidden), 1, 1).requires_grad_()
-        loss, attention = tap.loss(patches, indices[:, :count], indices[:, count:], block)
+    masks = covering(tap.grid.size, ratio, rounds, context.seed)
+    count = int((~masks[0]).sum())
+    for first in range(0, len(masks), AT_ONCE):
+        hidden = masks[first : first + AT_ONCE]
+        order = np.argsort(hidden, axis=1, kind="stable")
+        indices = torch.from_numpy(order).to(tap.device)
+        with threads_for(tap.work(len(hidden))), torch.enable_grad():
+            patches = tap.patches(image[None]).repeat(len(hidden), 1, 1).requires_grad_()
+            loss, attention = tap.loss(patches, indices[:, :count], indices[:, count:], block)
         yield LossRounds(tap, patches, hidden, order[:, :count], attention, loss)

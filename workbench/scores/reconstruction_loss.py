@@ -23,8 +23,8 @@ class ReconstructionLoss(Score):
 
     wants: ClassVar[tuple[str, ...]] = ("model",)
 
-    ratio: Annotated[float, Knob("share hidden by each mask", 0.01, 0.99, 0.05)] = 0.75
-    rounds: Annotated[int, Knob("rounds of masks", 1, 256, 1, None, 16)] = 4
+    ratio: Annotated[float, Knob("share hidden by each mask", 0.05, 0.95, 0.05)] = 0.75
+    rounds: Annotated[int, Knob("rounds of masks", 1, 32, 1)] = 4
 
     def maps(self, images: Images, grid: Grid, context: Context) -> NDArray[np.floating[Any]]:
         """Reconstruct under every mask, average where hidden."""
