@@ -290,3 +290,16 @@ def test_a_quadtree_hides_leaves() -> None:
         labels = leaf_labels(scores, 28)
         share = np.bincount(labels.ravel(), mask.ravel()) / np.bincount(labels.ravel())
         assert ((share > 0) & (share < 1)).sum() <= 1
+
+
+def test_a_bag_of_instances_loses_its_most_attended_first() -> None:
+    """MHIM-MIL: the top few and random ones go, fewer and fewer of them as training goes on."""
+    bag = Grid(1, 40, patch=1, domain="sequence")
+    attention = np.random.default_rng(1).random((30, 1, 40))
+    strategy = MASKS.parse("guided(ratio=ramp(0.5, 0.1), share=0.25)")
+    top = np.argsort(-attention[:, 0], axis=1)
+    for progress, count in ((0.0, 20), (0.5, 12), (1.0, 4)):
+        mask = strategy.sample(bag, 30, progress=progress, maps=attention)
+        assert set(mask.counts.tolist()) == {count}
+        few = top[:, : count // 4]
+        assert np.take_along_axis(mask.hidden[:, 0], few, axis=1).all()

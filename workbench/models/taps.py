@@ -4,6 +4,7 @@ The copy that answers quickly (`prepared`) has no gradients and gives no maps; a
 weights as they were stored, in single precision, and leaves nothing behind on them.
 """
 
+import copy
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,6 +145,8 @@ def tap(model: "Reconstructor | ViT") -> Tap:
     """
     if isinstance(model, ViT):
         device = model.pos_embed.device
+        if model.pos_embed.dtype != torch.float32:  # files hold half precision; theirs stays so
+            model = copy.deepcopy(model).float()
         return Tap(model, None, IMAGENET_MEAN, IMAGENET_STD, False, "", device)
     found = _taps.get(model)
     if found is None:
