@@ -38,9 +38,9 @@ def test_a_tap_sees_what_the_encoder_gives_and_is_opened_once(saved: Path) -> No
         tokens = look.see(look.patches(images)).tokens
         wanted = load_encoder(saved).float()(look.patches(images))
     assert torch.allclose(tokens, wanted, atol=1e-5) and tokens.dtype == torch.float32
-    larger = np.repeat(np.repeat(images, 2, 2), 2, 3)
-    assert torch.allclose(look.patches(larger), look.patches(images), atol=0.75)
-    assert look.patches(larger).shape == look.patches(images).shape
+    plain = np.broadcast_to(images[:, :, :1, :1], images.shape)
+    larger = np.repeat(np.repeat(plain, 2, 2), 2, 3)
+    assert torch.allclose(look.patches(larger), look.patches(plain), atol=1e-5)
 
 
 def test_a_tap_refuses_what_is_not_there(saved: Path) -> None:
