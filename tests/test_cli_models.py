@@ -155,7 +155,7 @@ def test_a_model_may_be_a_path(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments, wanted",
     [
-        (["train", "default"], "Missing option '--data'"),
+        (["train", "default"], "also needs --data"),
         (["train", "nothing", "--data", ".", "--out", "x"], "known presets: default"),
         (["train", "smoke", "--data", "nowhere", "--out", "x"], "nowhere is not a folder"),
         (["train", "smoke", "--data", ".", "--out", "x", "--steps", "0"], "--steps is 0"),

@@ -21,6 +21,7 @@ from workbench.commands.matrix import matrix
 from workbench.commands.measure import measure
 from workbench.commands.models import evaluate, models, train
 from workbench.commands.reconstruct import reconstruct
+from workbench.commands.runs import objectives, presets, runs, sweep
 from workbench.commands.scores import score, scores
 from workbench.commands.search import search
 from workbench.commands.studio import studio
@@ -45,7 +46,10 @@ cli.command("atlas")(atlas)
 cli.command("matrix")(matrix)
 cli.command("search")(search)
 cli.command("studio")(studio)
+for command in (objectives, presets, sweep):
+    cli.command(command.__name__)(command)
 cli.add_typer(masks, name="masks")
+cli.add_typer(runs, name="runs")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

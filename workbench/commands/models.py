@@ -56,23 +56,73 @@ def models(as_json: AsJson = False) -> None:
 
 def train(
     preset: Annotated[
-        str, typer.Argument(metavar="PRESET", help="Name of the set-up, such as default.")
+        str, typer.Argument(metavar="PRESET", help="Name of the set-up; see `presets`.")
     ],
-    data: Annotated[list[Path], typer.Option(help="Folder of photos; may be given repeatedly.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Knobs other than the preset's."),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until the run has ended.")] = False,
+    preflight: Annotated[
+        bool, typer.Option("--preflight", help="Make a few real steps and say what it takes.")
+    ] = False,
+    runs: Annotated[
+        Path | None, typer.Option("--dir", help="Folder of runs; else runs in WORKBENCH_HOME.")
+    ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="For default and smoke: folder of photos; may be given repeatedly."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="With --data: folder of the model.")] = None,
     mask: Annotated[
         list[str] | None,
-        typer.Option(help="Recipe of the masks, other than the preset's; several take turns."),
+        typer.Option(help="With --data: recipe of the masks; several take turns."),
     ] = None,
-    steps: Annotated[int | None, number_option("Steps, other than the preset's.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    steps: Annotated[
+        int | None, number_option("With --data: steps, other than the preset's.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="With --data: go on with the run in --out.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="With --data: auto, cpu or cuda.")] = "auto",
     masks: Annotated[
-        int, number_option("Masks a photo and ratio in the card's table; 0 leaves it out.")
+        int, number_option("With --data: masks a photo in the card's table; 0 for no table.")
     ] = 8,
     as_json: AsJson = False,
-) -> None:
-    """Train a model on folders of photos.
+) -> int:
+    """Train a preset as a run of its own, or with --data the bundled model on folders of photos.
+
+    A run is queued and goes on when this command has ended; look at it with `runs`.
+    """
+    from workbench.runs.presets import PRESETS
+
+    if data or out is not None or preset in PRESETS:
+        if not data or out is None:
+            missing = "--out" if data else "--data"
+            raise BadInput(
+                f"train {preset} also needs {missing}: write train {preset} --data PHOTOS --out "
+                "FOLDER, or take a set-up of `workbench presets`."
+            )
+        if overrides:
+            raise BadInput(f"{overrides[0]} cannot go with --data; use --steps and --mask.")
+        return _train_photos(preset, data, out, mask, steps, resume, device, masks, as_json)
+    from workbench.commands.runs import start
+
+    return start(preset, overrides or [], runs, wait, preflight, as_json)
+
+
+def _train_photos(
+    preset: str,
+    data: list[Path],
+    out: Path,
+    mask: list[str] | None,
+    steps: int | None,
+    resume: bool,
+    device: str,
+    masks: int,
+    as_json: bool,
+) -> int:
+    """Train the bundled model's set-up in the foreground.
 
     Ctrl+C stops it at the next step; --resume goes on from there.
     """
@@ -101,7 +151,7 @@ def train(
     if done < setup.steps:
         lines = [f"stopped after step {done} of {setup.steps}; add --resume to go on"]
         say({**record, "finished": False}, lines, as_json)
-        return
+        return 0
     weights = out / "model.safetensors"
     card = publish(out, weights, f"{preset}, {setup.steps} steps", masks=masks)
     record |= {"finished": True, "model": str(weights), "sha256": card["sha256"]}
@@ -112,6 +162,7 @@ def train(
         f"try it: python -m workbench evaluate {weights}",
     ]
     say(record, lines, as_json)
+    return 0
 
 
 def _set_up(name: str, steps: int | None, recipes: list[str] | None) -> "Preset":
@@ -190,12 +241,25 @@ def evaluate(
     masks: Annotated[int, number_option("Masks a photo and ratio.")] = 8,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="For a run: knn, linear_probe ...; may be given repeatedly."),
+    ] = None,
+    step: Annotated[
+        str, typer.Option(help="With --protocol: step of the checkpoint, or initial.")
+    ] = "",
+    on: Annotated[str, typer.Option(help="With --protocol: recipe of labelled data.")] = "",
+    runs: Annotated[Path | None, typer.Option("--dir", help="Folder of runs.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a model beside interpolation.
+    """Measure a model beside interpolation, or with --protocol what a run has learnt.
 
-    All fill in the same hidden pixels of the same photos.
+    All fill in the same hidden pixels of the same photos; a protocol looks at frozen features.
     """
+    if protocol:
+        from workbench.commands.protocols import evaluate_run
+
+        return evaluate_run(model, protocol, step, on, device, runs, as_json)
     if masks < 1:
         raise BadInput(f"--masks is {masks}, but must be 1 or more; 8 is usual.")
     pictures = _pictures(data)

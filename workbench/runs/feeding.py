@@ -42,11 +42,16 @@ class Feed:
             if self.pixels.nbytes < RESIDENT_SHARE * free:
                 self.pixels, self.here = self.pixels.to(device), True
 
-    def ids(self, step: int) -> NDArray[np.int64]:
-        """Return the rows of the data set that step `step` reads, int64 [count]."""
-        n, start = len(self.pictures), step * self.config.batch + self.first
-        places = np.arange(start, start + self.count)
-        out = np.empty(self.count, np.int64)
+    def ids(self, step: int, *, whole: bool = False) -> NDArray[np.int64]:
+        """Return the rows of the data set that step `step` reads, int64 [count].
+
+        With `whole` those of all processes that share the batch.
+        """
+        n, start = len(self.pictures), step * self.config.batch
+        places = np.arange(start, start + self.config.batch)
+        if not whole:
+            places = places[self.first : self.first + self.count]
+        out = np.empty(len(places), np.int64)
         for epoch in np.unique(places // n):
             here = places // n == epoch
             out[here] = _order(self.config.seed, int(epoch), n)[places[here] % n]

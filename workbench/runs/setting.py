@@ -12,10 +12,12 @@ from torch import nn
 
 from workbench import __version__
 from workbench.data.sets import DATASETS, Dataset, Pictures
-from workbench.errors import BadInput
+from workbench.errors import BadInput, shown
 from workbench.masks import MASKS, Grid, Mask, Strategy
 from workbench.models.precision import bf16_pays
 from workbench.objectives import OBJECTIVES, Batch, EncoderShape, Objective
+from workbench.params import knobs
+from workbench.registry import Registry
 from workbench.runs.config import RunConfig
 from workbench.scores import maps_for
 
@@ -107,6 +109,35 @@ def canonical(config: RunConfig) -> RunConfig:
         data=str(found.dataset),
         mask="" if found.strategy is None else str(found.strategy),
     )
+
+
+def with_knob(config: RunConfig, field: str, knob: str, value: Any) -> RunConfig:
+    """Return the configuration with one knob of one of its recipes changed.
+
+    Args:
+        config: the configuration.
+        field: "objective", "mask" or "data".
+        knob: a knob of the member that the recipe names.
+        value: the value, or its text as a recipe holds it.
+
+    Raises:
+        BadInput: no such recipe, knob or value.
+    """
+    registries: dict[str, Registry[Any]] = {
+        "objective": OBJECTIVES, "mask": MASKS, "data": DATASETS,
+    }  # fmt: skip
+    if field not in registries:
+        raise BadInput(f"{field}.{knob} is no knob; choose objective, mask or data before the dot.")
+    registry = registries[field]
+    text = getattr(config, field) or OBJECTIVES.parse(config.objective).default_mask
+    member = registry.parse(text)
+    if knob not in {each.name: each for each in knobs(type(member))}:
+        names = ", ".join(each.name for each in knobs(type(member)))
+        raise BadInput(f"{member.name} has no knob {shown(knob)}; choose one of: {names}.")
+    kind = next(each.kind for each in knobs(type(member)) if each.name == knob)
+    if isinstance(value, str) and kind not in ("text", "choice"):
+        value = registry.value(value, type(member))
+    return replace(config, **{field: str(replace(member, **{knob: value}))})
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,8 @@ class Run:
         found = read_json(self.path / STATE, {"state": "failed", "reason": "no state was written"})
         if found.get("state") in GOING and not alive(found.get("pid"), found.get("mark")):
             found = {**found, "state": "crashed", "reason": found.get("reason") or CRASHED}
+        if found.get("state") in ("starting", "running") and (self.path / STOP).exists():
+            found = {**found, "state": "stopping"}
         return found
 
     def set_state(self, **changes: Any) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 import contextlib
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -21,6 +22,9 @@ from workbench.runs.setting import Place, Setting, environment, place, setting
 from workbench.runs.store import CHECKPOINTS, ENVIRONMENT, STOP, Run, write_json
 from workbench.runs.watching import Spikes, Watchdog
 from workbench.runs.writing import SHOWN, Writer
+
+if TYPE_CHECKING:
+    from workbench.runs.team import Team
 
 PREPARE_SAMPLE = 2048
 OFFENDER = "offending_batch.json"
@@ -40,19 +44,21 @@ class Trainer:
     model: nn.Module
     optimiser: Optimiser
     feed: Feed
-    reduce: Callable[[nn.Module], None] | None = None
+    team: "Team | None" = None
     step: int = 0
     carried: list[float] = field(default_factory=list)
 
     @staticmethod
     def ready(
-        setting: Setting, pictures: Pictures, where: Place, first: int = 0, rows: int | None = None
+        setting: Setting, pictures: Pictures, where: Place, team: "Team | None" = None
     ) -> "Trainer":
         """Build everything with its first weights."""
         torch.set_num_threads(where.threads)
-        model = setting.build(pictures, where.device)
-        feed = Feed(setting.config, setting.objective, pictures, where.device, first, rows)
-        return Trainer(setting, pictures, where, model, Optimiser(model, setting.config), feed)
+        model, config = setting.build(pictures, where.device), setting.config
+        rows = config.batch // (team.size if team else 1)
+        first = team.rank * rows if team else 0
+        feed = Feed(config, setting.objective, pictures, where.device, first, rows)
+        return Trainer(setting, pictures, where, model, Optimiser(model, config), feed, team)
 
     @property
     def config(self) -> RunConfig:
@@ -92,11 +98,13 @@ class Trainer:
         batch = self.feed.batch(step)
         loss = self.losses(batch, step)
         value = float(loss.total.detach())
+        if self.team is not None:
+            value, _ = self.team.agree(value, False)
         if not math.isfinite(value):
             raise NotFinite(f"the loss of step {step + 1} is {value}")
         loss.total.backward()
-        if self.reduce is not None:
-            self.reduce(self.model)
+        if self.team is not None:
+            self.team.average(self.model)
         numbers = {"loss": value, **_parts(loss)}
         if config.clip:
             norm = float(nn.utils.clip_grad_norm_(self.optimiser.parameters, config.clip))
@@ -115,7 +123,7 @@ class Trainer:
             sums = [v.detach().float().sum() for v in self.model.state_dict().values()]
             return bool(torch.stack([each.to("cpu") for each in sums]).isfinite().all())
 
-    def save(self, run: Run) -> None:
+    def save(self, run: Run, write: bool = True) -> None:
         """Write a checkpoint of this step.
 
         Raises:
@@ -123,6 +131,8 @@ class Trainer:
         """
         if not self.finite():
             raise NotFinite(f"a weight after step {self.step} is no number")
+        if not write:
+            return
         record = {**self.config.record(), "carried": self.carried}
         parts, keep = self.optimiser.parts, self.config.keep
         checkpoints.save(run.path / CHECKPOINTS, self.step, record, self.model, parts, keep)
@@ -175,7 +185,11 @@ def check_same(old: dict[str, Any], new: dict[str, Any], name: str) -> None:
 
 
 def train(
-    run: Run, *, should_stop: Callable[[], bool] = lambda: False, reading: Pictures | None = None
+    run: Run,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    reading: Pictures | None = None,
+    team: "Team | None" = None,
 ) -> str:
     """Train a run to its end, from its newest checkpoint where there is one.
 
@@ -183,6 +197,7 @@ def train(
         run: its folder; every failure is written there as a state with a reason.
         should_stop: asked after every step; a file `stop` in the folder asks too.
         reading: the decoded training data, where it is at hand.
+        team: the processes that share every batch; None for this one alone.
 
     Returns:
         The state it ended in: done or cancelled.
@@ -192,15 +207,19 @@ def train(
     """
     config = run.config
     parts = setting(config)
-    where = place(config, run.environment)
-    write_json(run.path / ENVIRONMENT, environment(where))
+    told = run.environment
+    where = place(config, told)
+    writes = team is None or team.rank == 0
+    if writes:
+        write_json(run.path / ENVIRONMENT, {**told, **environment(where)})
     pictures = reading or parts.dataset.load(config.size, train=True)
-    writer = Writer(run, config.steps, config.batch, where.device)
+    leader = None if team is None else os.getsid(0)
+    writer = Writer(run, config.steps, config.batch, where.device, writes, leader)
     with contextlib.closing(writer):
         writer.state(state="running", step=0, steps=config.steps, reason="", alert="")
         for name, reason in pictures.skipped:
             writer.alert("data", 0, f"{name} was left out: {reason}", name=name)
-        trainer = Trainer.ready(parts, pictures, where)
+        trainer = Trainer.ready(parts, pictures, where, team)
         if trainer.restore(run):
             writer.resumed(trainer.step)
             print(f"goes on after step {trainer.step}", flush=True)
@@ -226,9 +245,11 @@ def _loop(run: Run, trainer: Trainer, writer: Writer, should_stop: Callable[[], 
                 dog.step()
                 _note(trainer, writer, spikes, numbers, time.monotonic() - began)
                 stop = should_stop() or stop_file.exists()
+                if trainer.team is not None:
+                    _, stop = trainer.team.agree(0.0, stop)
                 last = trainer.step == config.steps
                 if stop or last or trainer.step % config.save_every == 0:
-                    trainer.save(run)
+                    trainer.save(run, write=writer.active)
             except NotFinite as problem:
                 _offending(run, trainer, writer, problem)
                 raise
@@ -269,13 +290,15 @@ def _note(
 def _picture(trainer: Trainer, writer: Writer, begin: bool = False) -> None:
     step, every = trainer.step, trainer.config.picture_every
     due = every and (step % every == 0 or step == trainer.config.steps)
-    if due and (begin or step > 0):
+    if due and (begin or step > 0) and writer.active:
         writer.pictures(step, trainer.shown())
 
 
 def _offending(run: Run, trainer: Trainer, writer: Writer, problem: NotFinite) -> None:
     """Write down which rows of the data were in the batch that brought no number."""
-    ids = trainer.feed.ids(trainer.step)
+    if not writer.active:
+        return
+    ids = trainer.feed.ids(trainer.step, whole=True)
     names = [trainer.pictures.name(int(i)) for i in ids]
     saved = [step for step, _ in run.checkpoints()]
     kept = f"the checkpoint of step {saved[-1]} stays" if saved else "there is no checkpoint yet"

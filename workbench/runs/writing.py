@@ -1,6 +1,7 @@
 """What a trainer writes into its folder while it trains: state, metrics, alerts, pictures."""
 
 import re
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from workbench.runs.identity import me
+from workbench.runs.identity import me, start_mark
 from workbench.runs.store import ALERTS, METRICS, PICTURES, JsonLines, Run
 
 STATE_EVERY = 1.0
@@ -19,27 +20,44 @@ SMALL = 96  # pictures below this side are enlarged by whole factors
 
 
 class Writer:
-    """The one that writes; `rank` other than 0 writes nothing."""
+    """The one that writes; only one of the processes of a team is `active`.
 
-    def __init__(self, run: Run, steps: int, batch: int, device: torch.device) -> None:
+    `leader` is the process that stands for the run, its own where None.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        steps: int,
+        batch: int,
+        device: torch.device,
+        active: bool = True,
+        leader: int | None = None,
+    ) -> None:
+        self.active = active
         self.run, self.steps, self.batch, self.device = run, steps, batch, device
-        self.metrics = JsonLines(run.path / METRICS)
+        self.metrics = JsonLines(run.path / METRICS) if active else None
         self.process = psutil.Process()
-        self.pid, self.mark = me()
+        self.pid, self.mark = me() if leader is None else (leader, start_mark(leader) or "")
+        self.lock = threading.Lock()  # the watchdog's thread writes too
         self.said = self.started = time.monotonic()
         self.first: int | None = None
         self.facts: dict[str, Any] = {}
         # Held free for the last words on a full disk.
         self.ballast = run.path / ".ballast"
-        self.ballast.write_bytes(b"\0" * 65536)
+        if active:
+            self.ballast.write_bytes(b"\0" * 65536)
 
     def state(self, **changes: Any) -> None:
         """Change the state now."""
-        self.run.set_state(pid=self.pid, mark=self.mark, updated=time.time(), **changes)
+        if not self.active:
+            return
+        with self.lock:
+            self.run.set_state(pid=self.pid, mark=self.mark, updated=time.time(), **changes)
 
     def resumed(self, step: int) -> None:
         """Note that training goes on from a checkpoint: later lines supersede earlier ones."""
-        self.metrics.write({"resumed": step})
+        self.log({"resumed": step})
 
     def stepped(self, step: int) -> None:
         """Say where the run stands, at most once a second."""
@@ -71,10 +89,13 @@ class Writer:
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Add a line of metrics."""
-        self.metrics.write(row)
+        if self.metrics is not None:
+            self.metrics.write(row)
 
     def alert(self, kind: str, step: int, sentence: str, **more: Any) -> None:
         """Warn: in the file of alerts, in the state, and in the log."""
+        if not self.active:
+            return
         row = {"kind": kind, "step": step, "time": time.time(), "sentence": sentence, **more}
         print(f"alert ({kind}) at step {step}: {sentence}", flush=True)
         self.run.append(ALERTS, row)
@@ -94,8 +115,9 @@ class Writer:
 
     def close(self) -> None:
         """Close the files."""
-        self.metrics.close()
-        self.make_room()
+        if self.metrics is not None:
+            self.metrics.close()
+            self.make_room()
 
 
 def write_strip(path: Any, images: Tensor) -> None:

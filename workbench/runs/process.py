@@ -1,0 +1,118 @@
+"""The process of one run: `python -m workbench.runs.process FOLDER`; every end has its word."""
+
+import contextlib
+import gc
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import BadInput
+from workbench.runs.failing import classify, limit_memory
+from workbench.runs.identity import me
+from workbench.runs.locking import Lock
+from workbench.runs.stopping import stopping
+from workbench.runs.store import ALERTS, STATE, Run
+
+LOCK = ".lock"
+DONE, FAILED, TAKEN = 0, 1, 3
+
+
+def main(folder: str) -> int:
+    """Train the run of a folder; returns 0 if it is done or was stopped, 1 if it failed."""
+    run, lock = Run(Path(folder)), Lock(Path(folder) / LOCK)
+    if not lock.take():
+        print("another process trains this run already", flush=True)
+        return TAKEN
+    pid, mark = me()
+    run.set_state(state="starting", pid=pid, mark=mark, reason="", problem="", alert="")
+    with stopping() as should_stop:
+        ended = _attempt(run, should_stop)
+        if ended is None:
+            return DONE
+        kind, sentence = ended
+        if kind == "memory":  # outside of the handler: the failed step's tensors are gone
+            sentence += _which_fits(run)
+    _last_words(run, kind, sentence)
+    return FAILED
+
+
+def _attempt(run: Run, should_stop: Callable[[], bool]) -> tuple[str, str] | None:
+    """Train; returns the kind of a failure and a sentence, or None."""
+    from workbench.runs.team import train_together
+    from workbench.runs.training import NotFinite, train
+
+    try:
+        config = run.config
+        limit_memory(config.memory)
+        if config.processes > 1:
+            train_together(run)
+        else:
+            train(run, should_stop=should_stop)
+        return None
+    except ChildProcessError as problem:  # of a team: the member that writes has said why
+        told = run.state()
+        return told.get("problem") or "failure", told.get("reason") or str(problem)
+    except NotFinite as problem:
+        return "nan", f"{problem}; it was stopped before it could spoil the weights"
+    except BadInput as problem:
+        kind = "data" if _about_data(problem) else "input"
+        return kind, str(problem)
+    except Exception as problem:
+        kind = classify(problem)
+        if kind == "failure":
+            traceback.print_exc()
+        return kind, _said(kind, problem)
+
+
+def _about_data(problem: BadInput) -> bool:
+    frames = traceback.extract_tb(problem.__traceback__)
+    return any("workbench/data/" in frame.filename.replace(os.sep, "/") for frame in frames)
+
+
+def _said(kind: str, problem: BaseException) -> str:
+    first = (str(problem).splitlines() or [""])[0][:200]
+    if kind == "memory":
+        return f"out of memory ({first})"
+    if kind == "disk":
+        return f"the disk takes no more ({first}); make room and resume: the last checkpoint stays"
+    return f"{type(problem).__name__}: {first}"
+
+
+def _which_fits(run: Run) -> str:
+    """Measure which batch fits, with real steps, and say so."""
+    from workbench.runs.rehearsing import largest_fitting
+
+    gc.collect()
+    try:
+        config = run.config
+        fits = largest_fitting(config)
+    except Exception as problem:  # with so little memory left anything may fail
+        return f"; which batch fits could not be measured ({type(problem).__name__})"
+    if fits is None:
+        return f"; not even a batch of 1 fits, nor does one of {config.batch}: take a smaller model"
+    run.set_state(fits=fits)
+    return f"; a batch of {config.batch} does not fit, one of {fits} does (measured): batch={fits}"
+
+
+def _last_words(run: Run, kind: str, sentence: str) -> None:
+    """Write down why a run ended, on a full disk too."""
+    (run.path / ".ballast").unlink(missing_ok=True)
+    state: dict[str, Any] = {"state": "failed", "problem": kind, "reason": sentence}
+    with contextlib.suppress(OSError):
+        print(f"failed ({kind}): {sentence}", flush=True)
+    for part in (*run.path.glob(f".{STATE}.*"), *run.path.glob("checkpoints/.step-*")):
+        part.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        run.set_state(**state)
+    if kind != "nan":  # which has its alert already
+        with contextlib.suppress(OSError):
+            run.append(
+                ALERTS, {"kind": kind, "step": run.state().get("step"), "sentence": sentence}
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,261 @@
+"""The queue of one folder of runs: sqlite, durable, each job started once, whoever looks after it.
+
+`python -m workbench.runs.queue FOLDER` is the runner: it starts what waits while there are free
+slots, and ends when nothing waits and nothing runs. It needs no server; `ensure_runner` starts one.
+"""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import BadInput
+from workbench.runs.identity import alive, me, start_mark
+from workbench.runs.locking import Lock
+from workbench.runs.store import CONFIG, GOING, LOG, Run, RunStore, read_json
+
+FILE, RUNNER_LOCK, RUNNER_LOG = "queue.sqlite", "queue.lock", "queue.log"
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+  run TEXT PRIMARY KEY, position REAL NOT NULL, state TEXT NOT NULL, slot INTEGER,
+  pid INTEGER, mark TEXT, runner INTEGER, runner_mark TEXT, changed REAL);
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+"""
+LOOK_EVERY = 0.2
+LAUNCH_GRACE = 60.0  # seconds that a started process may take to say so
+
+
+class Queue:
+    """Jobs of a folder: waiting, started or held. Every change is one transaction."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = RunStore(folder)
+        with closing(self._connect()) as db:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.executescript(SCHEMA)
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.folder / FILE, timeout=30, isolation_level=None)
+        db.row_factory = sqlite3.Row
+        return db
+
+    @contextmanager
+    def _change(self) -> Generator[sqlite3.Connection]:
+        """One transaction that no other process can come between."""
+        with closing(self._connect()) as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+
+    def add(self, run: Run) -> None:
+        """Put a run at the end."""
+        with self._change() as db:
+            last = db.execute("SELECT max(position) FROM jobs").fetchone()[0] or 0.0
+            db.execute(
+                "INSERT OR REPLACE INTO jobs (run, position, state, changed) VALUES (?, ?, ?, ?)",
+                (run.id, last + 1, "waiting", time.time()),
+            )
+
+    def remove(self, run: str) -> bool:
+        """Take a run out that has not started; returns whether it was there."""
+        with self._change() as db:
+            gone = db.execute("DELETE FROM jobs WHERE run=? AND state<>'started'", (run,))
+            return gone.rowcount > 0
+
+    def move(self, run: str, place: int) -> None:
+        """Put a waiting run at a place among those that wait, 0 for the next to start.
+
+        Raises:
+            BadInput: it does not wait.
+        """
+        with self._change() as db:
+            rows = db.execute("SELECT run FROM jobs WHERE state='waiting' ORDER BY position")
+            order = [row["run"] for row in rows]
+            if run not in order:
+                raise BadInput(f"{run} does not wait in the queue; see `workbench runs list`.")
+            order.remove(run)
+            order.insert(max(0, place), run)
+            for position, name in enumerate(order):
+                db.execute("UPDATE jobs SET position=? WHERE run=?", (position + 1.0, name))
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Return the jobs in their order, those that run first."""
+        with closing(self._connect()) as db:
+            rows = db.execute("SELECT * FROM jobs ORDER BY state='waiting', position").fetchall()
+        return [dict(row) for row in rows]
+
+    def settings(self) -> dict[str, int]:
+        """Return slots (jobs at once), gpus, paused, and keep_going after a failure."""
+        with closing(self._connect()) as db:
+            stored = {row["name"]: row["value"] for row in db.execute("SELECT * FROM settings")}
+        gpus = stored.get("gpus", gpu_count())
+        usual = {"slots": max(1, gpus), "gpus": gpus, "paused": 0, "keep_going": 1}
+        return {**usual, **stored}
+
+    def set(self, **values: int) -> None:
+        """Change settings."""
+        unknown = set(values) - {"slots", "gpus", "paused", "keep_going"}
+        if unknown or any(value < 0 for value in values.values()) or values.get("slots") == 0:
+            raise BadInput(
+                f"the queue cannot take {values}; set slots (1 or more), gpus, paused, keep_going."
+            )
+        with self._change() as db:
+            for name, value in values.items():
+                db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, int(value)))
+
+    def claim(self) -> tuple[str, int] | None:
+        """Take the next job, if one waits and a slot is free: (run, slot). Never the same twice."""
+        told = self.settings()
+        if told["paused"]:
+            return None
+        pid, mark = me()
+        with self._change() as db:
+            taken = {r["slot"] for r in db.execute("SELECT slot FROM jobs WHERE state='started'")}
+            free = [slot for slot in range(told["slots"]) if slot not in taken]
+            row = db.execute(
+                "SELECT run FROM jobs WHERE state='waiting' ORDER BY position LIMIT 1"
+            ).fetchone()
+            if row is None or not free or len(taken) >= told["slots"]:
+                return None
+            db.execute(
+                "UPDATE jobs SET state='started', slot=?, runner=?, runner_mark=?, changed=?, "
+                "pid=NULL, mark=NULL WHERE run=?",
+                (free[0], pid, mark, time.time(), row["run"]),
+            )
+            return row["run"], free[0]
+
+    def started(self, run: str, pid: int, mark: str) -> None:
+        """Note which process works on a job."""
+        with self._change() as db:
+            db.execute("UPDATE jobs SET pid=?, mark=? WHERE run=?", (pid, mark, run))
+
+    def ended(self, run: str) -> None:
+        """Let go of a job that has ended."""
+        with self._change() as db:
+            db.execute("DELETE FROM jobs WHERE run=? AND state='started'", (run,))
+
+    def settle(self) -> None:
+        """Let go of jobs whose process has ended, and take back those that were never started."""
+        for job in self.jobs():
+            if job["state"] != "started" or alive(job["pid"], job["mark"]):
+                continue
+            run = Run(self.folder / job["run"])
+            state = read_json(run.path / "state.json", {})
+            if alive(state.get("pid"), state.get("mark")) and state.get("state") in GOING:
+                self.started(job["run"], state["pid"], state["mark"])  # adopted by its identity
+            elif job["pid"] is not None or not run.path.is_dir():
+                self._finish(run)
+            elif not alive(job["runner"], job["runner_mark"]):
+                with self._change() as db:  # its runner died between taking and starting it
+                    db.execute(
+                        "UPDATE jobs SET state='waiting', slot=NULL WHERE run=? AND pid IS NULL "
+                        "AND runner_mark=?",
+                        (job["run"], job["runner_mark"]),
+                    )
+
+    def _finish(self, run: Run) -> None:
+        self.ended(run.id)
+        if not (run.path / CONFIG).is_file():
+            return
+        state = run.state()
+        if state["state"] == "queued":  # it ended before it could say a word
+            said = next(reversed(run.log(1)), "")
+            state = run.set_state(state="crashed", reason=f"the process did not start: {said}")
+        elif state["state"] == "crashed":
+            run.set_state(state="crashed", reason=state["reason"])
+        if state["state"] in ("failed", "crashed") and not self.settings()["keep_going"]:
+            self.set(paused=1)
+
+    def busy(self) -> bool:
+        """Whether anything runs, or waits and may start."""
+        jobs = self.jobs()
+        if any(job["state"] == "started" for job in jobs):
+            return True
+        return bool(jobs) and not self.settings()["paused"]
+
+
+def gpu_count() -> int:
+    """Count NVIDIA GPUs without loading torch; what CUDA_VISIBLE_DEVICES names counts."""
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if shown is not None:
+        return len([each for each in shown.split(",") if each.strip() not in ("", "-1")])
+    folder = Path("/proc/driver/nvidia/gpus")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
+
+
+def start(run: Run, slot: int, gpus: int) -> "subprocess.Popen[bytes]":
+    """Start the process of a run in a session of its own; what it prints goes to its log."""
+    told = run.environment
+    environment = {**os.environ, **{k: str(v) for k, v in told.get("variables", {}).items()}}
+    if gpus:
+        shown = [s for s in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if s.strip()]
+        environment["CUDA_VISIBLE_DEVICES"] = (
+            shown[slot % gpus] if len(shown) >= gpus else str(slot % gpus)
+        )
+    folder = told.get("folder") or None
+    with (run.path / LOG).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-u", "-m", "workbench.runs.process", str(run.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=folder if folder and Path(folder).is_dir() else None,
+            env=environment,
+        )
+
+
+def look_after(folder: Path) -> None:
+    """Run the queue until it is empty; returns at once if another process does."""
+    queue, lock = Queue(folder), Lock(folder / RUNNER_LOCK)
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    while lock.take():
+        while True:
+            for run in [name for name, child in children.items() if child.poll() is not None]:
+                children.pop(run)
+            queue.settle()
+            while (job := queue.claim()) is not None:
+                name, slot = job
+                run = Run(folder / name)
+                if run.state()["state"] != "queued":
+                    queue.ended(name)
+                    continue
+                child = start(run, slot, queue.settings()["gpus"])
+                children[name] = child
+                queue.started(name, child.pid, start_mark(child.pid) or "gone")
+            if not queue.busy():
+                break
+            time.sleep(LOOK_EVERY)
+        lock.give()
+        if not queue.busy():  # or a job came in between: take the lock again
+            return
+
+
+def ensure_runner(folder: Path) -> None:
+    """Start a runner for a folder unless one looks after it; it outlives this process."""
+    queue, lock = Queue(folder), Lock(folder / RUNNER_LOCK)
+    if not queue.busy() or not lock.take():
+        return
+    lock.give()
+    with (folder / RUNNER_LOG).open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "workbench.runs.queue", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+if __name__ == "__main__":
+    look_after(Path(sys.argv[1]))

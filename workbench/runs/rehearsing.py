@@ -1,0 +1,207 @@
+"""What a run will take, by making a few real steps of it: time, memory, disk, and data problems."""
+
+import contextlib
+import gc
+import io
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import BadInput
+from workbench.runs.config import RunConfig
+from workbench.runs.store import RunStore
+
+STEPS = 4
+LINE_BYTES, PICTURE_BYTES = 200, 40_000
+ROOM = 1.1
+
+
+def preflight(config: RunConfig, folder: Path | str | None = None) -> dict[str, Any]:
+    """Measure a run in a process of its own, so that its memory is the run's alone.
+
+    Returns:
+        seconds: `load`, `step` (median of real steps), `checkpoint`, and `all` of them together;
+        bytes: `memory` (peak), `memory_free`, `disk` (what the run will write), `disk_free`,
+        `checkpoint`; `parameters`, `pictures`, `precision`, `threads`, `device`; `skipped`, damaged
+        pictures by name; `problems`, sentences about what will go wrong; `command` to start it.
+        `fits` is the largest batch that fits, where the one asked for does not.
+
+    Raises:
+        BadInput: the configuration or its data cannot be used; says why.
+    """
+    place = RunStore(folder).folder
+    with tempfile.TemporaryDirectory(prefix=".preflight-", dir=place) as part:
+        file, answer = Path(part) / "config.json", Path(part) / "answer.json"
+        file.write_text(json.dumps(config.record()), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "workbench.runs.rehearsing", str(file), str(answer)],
+            capture_output=True,
+            text=True,
+        )
+        if not answer.is_file():
+            said = (done.stderr.strip().splitlines() or ["it was ended from outside"])[-1]
+            raise BadInput(f"the preflight ended with status {done.returncode}: {said[:300]}")
+        found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+    if "refused" in found:
+        raise BadInput(found["refused"])
+    found["command"] = command(config)
+    free = shutil.disk_usage(place).free
+    found["disk_free"] = free
+    if found.get("disk", 0) * ROOM > free:
+        found["problems"].append(
+            f"the run writes {found['disk'] / 2**20:.0f} MB and {free / 2**20:.0f} MB are free in "
+            f"{place}: make room, or keep fewer checkpoints"
+        )
+    return found
+
+
+def command(config: RunConfig) -> str:
+    """Return the command line that starts a run, with what differs from its preset."""
+    import shlex
+
+    from workbench.runs.config import difference
+    from workbench.runs.presets import run_presets
+    from workbench.runs.setting import canonical
+
+    base = run_presets().get(config.preset)
+    start = config.preset if base else "digits_mae_tiny"
+    known = canonical(base or run_presets()[start])
+    changed = difference(known.record(), config.record())
+    words = [f"{name}={now}" for name, (_, now) in changed.items() if name != "preset"]
+    return shlex.join(["workbench", "train", start, *words])
+
+
+def measure(config: RunConfig) -> dict[str, Any]:
+    """Make some real steps in this process; see `preflight`."""
+    import psutil
+
+    from workbench.runs import checkpoints
+    from workbench.runs.failing import limit_memory
+    from workbench.runs.setting import place, setting
+    from workbench.runs.training import Trainer
+
+    parts, where = setting(config), place(config)
+    limit_memory(config.memory)
+    free = psutil.virtual_memory().available
+    began = time.perf_counter()
+    pictures = parts.dataset.load(config.size, train=True)
+    load = time.perf_counter() - began
+    trainer = Trainer.ready(parts, pictures, where)
+    trainer.prepare()
+    panels = trainer.shown() if config.picture_every else {}
+    times: list[float] = []
+    for _ in range(STEPS):
+        began = time.perf_counter()
+        trainer.make_step()
+        times.append(time.perf_counter() - began)
+    step = statistics.median(times[1:])
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        model, optimisers = trainer.model, trainer.optimiser.parts
+        file = checkpoints.save(Path(folder), STEPS, {}, model, optimisers, 1)
+        saving, size = time.perf_counter() - began, file.stat().st_size
+    saves = config.steps // config.save_every + 1
+    shows = config.steps // config.picture_every + 1 if config.picture_every else 0
+    disk = size * (min(config.keep, saves) + 1) + LINE_BYTES * (config.steps // config.log_every)
+    disk += PICTURE_BYTES * shows * len(panels)
+    memory = peak(where.device.type)
+    problems: list[str] = []
+    if where.device.type == "cpu" and memory > free:
+        problems.append(f"it takes {memory / 2**20:.0f} MB and {free / 2**20:.0f} MB are free")
+    return {
+        "seconds": {
+            "load": load, "step": step, "checkpoint": saving,
+            "all": load + step * config.steps + saving * saves,
+        },
+        "memory": memory, "memory_free": free, "disk": disk, "checkpoint": size,
+        "rate": config.batch / step,
+        "parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        "pictures": len(pictures), "device": where.device.type, "precision": where.precision,
+        "threads": where.threads, "skipped": [list(each) for each in pictures.skipped],
+        "problems": problems,
+    }  # fmt: skip
+
+
+def peak(device: str) -> int:
+    """Return the most bytes that this process has held: of a GPU, else of memory."""
+    import sys
+
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_reserved())
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def largest_fitting(config: RunConfig) -> int | None:
+    """Return the largest batch below the one asked for that fits, by halves and one step between.
+
+    Every answer is measured with two real steps, the second of which holds the optimiser's state.
+    """
+    from workbench.runs.setting import place, setting
+    from workbench.runs.training import Trainer
+
+    parts, where = setting(config), place(config)
+    pictures = parts.dataset.load(config.size, train=True)
+
+    def fits(batch: int) -> bool:
+        changed = replace(parts, config=replace(config, batch=batch, processes=1))
+        try:
+            trainer = Trainer.ready(changed, pictures, where)
+            trainer.make_step()
+            trainer.make_step()
+            return True
+        except (MemoryError, RuntimeError):
+            return False
+        finally:
+            gc.collect()
+
+    batch = config.batch // 2
+    while batch and not fits(batch):
+        batch //= 2
+    if not batch:
+        return None
+    between = batch * 3 // 2
+    return between if between < config.batch and between > batch and fits(between) else batch
+
+
+def main(file: str, answer: str) -> None:
+    """Measure the run of a file and write the answer."""
+    from workbench.runs.failing import classify
+
+    config = RunConfig.read(json.loads(Path(file).read_text(encoding="utf-8")))
+    found: dict[str, Any] = {}
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            found = measure(config)
+    except BadInput as problem:
+        found = {"refused": str(problem)}
+    except Exception as problem:
+        if classify(problem) != "memory":
+            raise
+        found = {"memory_needed": "more than there is"}
+    if "memory_needed" in found:
+        gc.collect()
+        fits = largest_fitting(config)
+        said = f"one of {fits} does (measured): batch={fits}" if fits else "not even one of 1 does"
+        found = {
+            "fits": fits, "skipped": [],
+            "problems": [f"a batch of {config.batch} does not fit in memory; {said}"],
+        }  # fmt: skip
+    temporary = Path(answer + ".part")
+    temporary.write_text(json.dumps(found), encoding="utf-8")
+    temporary.replace(answer)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

@@ -1,0 +1,106 @@
+"""Many runs from one set-up: every combination of some knobs, queued under one name."""
+
+import itertools
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import BadInput, shown
+from workbench.runs.config import RunConfig, difference
+from workbench.runs.launching import Handle, configured, enqueue
+
+MOST = 10_000
+
+
+def sweep(
+    preset: str | RunConfig,
+    over: Mapping[str, Sequence[Any]],
+    *,
+    dir: Path | str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    name: str = "",
+) -> list[Handle]:
+    """Queue one run for every combination of the values of `over`.
+
+    Everything is checked before anything is queued.
+
+    Args:
+        preset: what all of them share.
+        over: knob -> values; `ratio`, or any `mask.KNOB` or `objective.KNOB`, goes into the recipe.
+        dir: folder of runs.
+        overrides: knobs that all of them share beside the preset's.
+        name: of the sweep; made up where empty. `workbench runs list --group NAME` shows it.
+
+    Raises:
+        BadInput: a value that a run does not take, or more than 10,000 runs.
+    """
+    group = name or f"sweep-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    return [enqueue(config, dir) for config in combinations(preset, over, overrides or {}, group)]
+
+
+def combinations(
+    preset: str | RunConfig,
+    over: Mapping[str, Sequence[Any]],
+    overrides: Mapping[str, Any],
+    group: str,
+) -> list[RunConfig]:
+    """Return the configurations of a sweep, the last knob changing fastest."""
+    count = 1
+    for key, values in over.items():
+        if not values:
+            raise BadInput(f"--over {key} has no values; write --over {key}=a,b,c.")
+        count *= len(values)
+    if count > MOST:
+        raise BadInput(f"this sweep has {count:,} runs, at most {MOST:,} are queued at once.")
+    found: list[RunConfig] = []
+    for values in itertools.product(*over.values()):
+        told = dict(zip(over, values, strict=True))
+        label = ", ".join(f"{key}={value}" for key, value in told.items())
+        found.append(configured(preset, {**overrides, **told, "group": group, "name": label}))
+    return found
+
+
+def values_of(text: str) -> tuple[str, list[str]]:
+    """Read `key=a,b,c` or `key=0..3` (both ends count); commas inside brackets do not part.
+
+    >>> values_of("mask=random(ratio=0.5),mixing(a=1, b=2)")
+    ('mask', ['random(ratio=0.5)', 'mixing(a=1, b=2)'])
+    >>> values_of("seed=0..3")
+    ('seed', ['0', '1', '2', '3'])
+
+    Raises:
+        BadInput: no equals sign, or no value.
+    """
+    key, sign, rest = text.partition("=")
+    first, dots, last = rest.partition("..")
+    if sign and dots and _whole(first) and _whole(last) and int(first) <= int(last):
+        return key, [str(number) for number in range(int(first), int(last) + 1)]
+    parts, depth, quote = [""], 0, ""
+    for character in rest:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        depth += (character in "([{") - (character in ")]}") if not quote else 0
+        if character == "," and depth == 0 and not quote:
+            parts.append("")
+        else:
+            parts[-1] += character
+    found = [part.strip() for part in parts]
+    if not sign or not key or not all(found):
+        raise BadInput(f"--over {shown(text)} is no key=value,value; write --over seed=0..3.")
+    return key, found
+
+
+def _whole(text: str) -> bool:
+    return text.strip().lstrip("-").isdecimal()
+
+
+def varied(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the knobs in which some records differ from the first, in their order."""
+    names: dict[str, None] = {}
+    for record in records[1:]:
+        names.update(dict.fromkeys(difference(records[0], record)))
+    return [name for name in (records[0] if records else ()) if name in names]
