@@ -12,7 +12,7 @@ const COMPARE_CSS = `
   .pair { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
   select, .press { background: var(--st-secondary-background-color); border: 1px solid var(--st-border-color); border-radius: 8px;
     padding: 5px 9px; max-width: 12rem; }
-  .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 210px), 1fr)); gap: 12px; }
+  .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 165px), 1fr)); gap: 12px; }
   .apart { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 12px; }
   @container (max-width: 640px) { .apart { grid-template-columns: repeat(2, minmax(0, 1fr)); } .apart > :last-child { grid-column: 1 / -1; } .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
   .frame { container-type: inline-size; }
@@ -39,6 +39,8 @@ const COMPARE_CSS = `
   .best td { color: var(--st-primary-color); }
   .legend { display: grid; grid-template-columns: auto 1fr auto; gap: 8px; align-items: center; font-size: 0.75rem; background: none;
     border: 0; padding: 0; width: 100%; font-variant-numeric: tabular-nums; }
+  .legend small { grid-column: 1 / -1; display: flex; justify-content: space-between; gap: 12px; text-align: left; overflow-wrap: anywhere; }
+  .legend small span:last-child { text-align: right; }
   .legend i { height: 10px; border-radius: 5px; border: 1px solid var(--st-border-color); }
   .say { margin: 8px 0 0; font-size: 0.82rem; max-width: 75ch; overflow-wrap: anywhere; }
   .banner { margin: 0 0 8px; padding: 8px 12px; border-radius: 8px; border-left: 4px solid var(--st-orange-color, #c77700);
@@ -163,9 +165,10 @@ class Difference {
     this.names = [make("figcaption"), make("figcaption")];
     this.scale = radios("Kind of difference", SCALES, (scale) => change({ scale }));
     this.ends = [make("span"), make("span")];
+    this.sense = [make("span"), make("span")];
     this.bar = make("i");
     this.legend = make("button", { type: "button", class: "legend", onclick: () => change({ range: this.range === "own" ? "fixed" : "own" }) },
-      this.ends[0], this.bar, this.ends[1]);
+      this.ends[0], this.bar, this.ends[1], make("small", { class: "soft" }, ...this.sense));
     this.words = make("p", { class: "say", "data-difference": "" });
     this.problem = make("p", { class: "banner hidden", role: "alert" });
     const both = this.sides.map((image, at) => make("figure", {}, make("div", { class: "stage" }, image), this.names[at]));
@@ -184,6 +187,7 @@ class Difference {
     if (!found || found.problem) return;
     show(this.image, found.picture);
     this.ends.forEach((node, at) => setText(node, found.ends[at]));
+    this.sense.forEach((node, at) => setText(node, found.sense[at]));
     this.bar.style.background = `linear-gradient(to right, ${found.stops.join(", ")})`;
     this.legend.title = choice.range === "own" ? "Scale of this pair; press for the fixed one" : "Fixed scale; press for this pair's own";
     setText(this.words, found.words);

@@ -219,8 +219,7 @@ def _difference(entries: tuple[Entry, ...], chosen: Compared) -> dict[str, Any] 
     values = found.signed if signed else found.absolute
     top = TOP if chosen.range == "fixed" else max(float(abs(values).max()), 1e-6)
     beyond = "≥ " if chosen.range == "fixed" else ""
-    low = f"{first} brighter, −{top:.2g}" if signed else "0"
-    high = f"{beyond}{'+' if signed else ''}{top:.2g}" + (f", {second} brighter" if signed else "")
+    low, high = (f"−{top:.2g}", f"{beyond}+{top:.2g}") if signed else ("0", f"{beyond}{top:.2g}")
     words = "No pixel is hidden from both models."
     if found.mean is not None and found.largest is not None and found.closer is not None:
         words = (
@@ -232,6 +231,7 @@ def _difference(entries: tuple[Entry, ...], chosen: Compared) -> dict[str, Any] 
         "problem": "",
         "picture": scenes.data_uri(difference_map(values, top, signed), quality=95),
         "ends": [low, high],
+        "sense": [f"{name} brighter" for name in pair] if signed else ["alike", "far apart"],
         "stops": [f"rgb{stop}" for stop in (SIGNED if signed else ABSOLUTE)],
         "words": words.strip(),
     }
