@@ -20,7 +20,7 @@ KEY = "lab-knobs"
 LOADING = "The model is being loaded, once; the measures above do not need it."
 DRAW_CHOICES = (100, 1_000, DRAWS, 20_000)
 OFFERED = ("block", "color_noise", "grid", "units", "multi_block")
-GRID_NAMES = {"14x14": "14 × 14", "16x16": "16 × 16", "8x14x14": "Clip: 8 frames of 14 × 14"}
+GRID_NAMES = {"14x14": "14 × 14", "16x16": "16 × 16", "8x14x14": "Clip: 8 × 14 × 14"}
 
 
 def current() -> LabSpec:

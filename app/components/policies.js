@@ -62,15 +62,17 @@ class Row {
     this.pictures = make("div");
     this.images = new Map();
     this.canvas = make("canvas", { role: "img", "aria-label": "How often a patch is hidden, 0 to 100 %" });
+    this.where = make("figure", { class: "where" }, this.canvas, make("figcaption", { text: "hidden how often" }));
     this.node = make("div", { class: "row" },
       make("div", { class: "about" }, this.name, this.recipe, this.errors, this.figures, this.problem,
         make("div", { class: "acts" }, this.open, this.remove)),
       this.pictures,
-      make("figure", { class: "where" }, this.canvas, make("figcaption", { text: "hidden how often" })));
+      this.where);
   }
   image(name, source, label) {
     if (!this.images.has(name)) this.images.set(name, picture(label));
     const found = this.images.get(name);
+    found.alt = label;
     swap(found, source);
     return found;
   }
@@ -95,6 +97,7 @@ class Row {
     this.figures.replaceChildren(...(data.figures ? [list(data.figures, "")] : []));
     this.node.style.setProperty("--shape", shape);
     this.show(data);
+    this.where.classList.toggle("hidden", !data.occupancy);
     if (data.occupancy) this.heat(shares(data.occupancy), data.grid);
     this.node.dataset.drawn = String(data.pictures?.length || data.strip?.length ? data.mark : "");
   }
