@@ -13,13 +13,19 @@ from workbench.scores import SCORES
 
 PAINT_ONLY = "painted"
 SCORES_KNOB = "scores"
+STACK = "layers"
 
 
 @cache
 def menu(kind: str) -> dict[str, str]:
-    """Names and their one-line summaries; what hides frames of a clip is not for one photo."""
+    """Names and one-line summaries of what fits a single photo.
+
+    Strategies for clips, views, channels and spectra have pages of their own, and a stack is made
+    in the list of layers.
+    """
     rows = (MASKS if kind == "masks" else FILLS).describe()
-    return {row["name"]: row["summary"] for row in rows if not row.get("frames")}
+    offered = (row for row in rows if not row.get("frames") and not row.get("domain"))
+    return {row["name"]: row["summary"] for row in offered if row["name"] != STACK}
 
 
 def mask_rows(

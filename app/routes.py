@@ -35,6 +35,7 @@ from workbench.errors import BadInput
 
 log = logging.getLogger("workbench.app")
 UPLOAD_LIMIT = 64 * 2**20
+MASK_LIMIT = 16 * 2**20
 _FOREVER = "private, max-age=31536000, immutable"
 _PRIVATE = "private, max-age=3600"
 
@@ -128,17 +129,41 @@ async def upload(request: Request) -> Response:
     tells why the file cannot be used. A page of another site cannot send the header `x-workbench`
     without asking first, and it is told no.
     """
+    return await _received(request, UPLOAD_LIMIT, lambda _, content: _stored(content))
+
+
+async def mask_file(request: Request) -> Response:
+    """Read a mask file onto the scene of the address, guarded as an upload is; keep nothing.
+
+    Answers JSON: `recipe` is what a layer may hold, `notes` are sentences; or `problem`.
+    """
+    return await _received(request, MASK_LIMIT, _as_recipe)
+
+
+async def _received(
+    request: Request, limit: int, answer: Callable[[Request, bytes], Response]
+) -> Response:
     if request.headers.get("x-workbench") != "upload":
         return PlainTextResponse("Uploads come from the page of this server only.\n", 403)
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
-        if len(content) > UPLOAD_LIMIT:
-            limit = UPLOAD_LIMIT // 2**20
-            return PlainTextResponse(
-                f"The upload has more than {limit} MB; make it smaller and try again.\n", 413
-            )
-    return await run_in_threadpool(guarded(lambda _: _stored(bytes(content))), request)
+        if len(content) > limit:
+            told = f"The upload has more than {limit // 2**20} MB; make it smaller and try again.\n"
+            return PlainTextResponse(told, 413)
+    return await run_in_threadpool(guarded(lambda seen: answer(seen, bytes(content))), request)
+
+
+def _as_recipe(request: Request, content: bytes) -> Response:
+    from workbench import scenes
+
+    fields = _fields(request)
+    name = fields.pop("file", "")
+    try:
+        found = scenes.import_mask(scenes.SceneSpec.from_query(fields), name, content)
+    except BadInput as error:
+        return JSONResponse({"problem": whole(str(error))})
+    return JSONResponse({"recipe": found.recipe, "notes": found.notes})
 
 
 def _stored(content: bytes) -> Response:
@@ -231,5 +256,6 @@ ROUTES = [
     Route("/api/studio", studio),
     Route("/api/job/{mark}", job),
     Route("/api/job/{mark}/cancel", cancel, methods=["POST"]),
+    Route("/api/mask", mask_file, methods=["POST"]),
     Route("/api/{rest:path}", missing),
 ]

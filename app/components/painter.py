@@ -1,16 +1,15 @@
 """The painter on the photo, and the card of the mask it makes."""
 
-import dataclasses
 from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from app import payloads, state
+from app import payloads, stack, state
 from app.components.scripts import component
 from workbench import scenes
-from workbench.errors import BadInput
 from workbench.scenes import Preview
+from workbench.scenes.stack import below_brush, fit_patches, hand_bits
 
 KEY = "painter"
 
@@ -20,28 +19,25 @@ def fit_grid(patches: int) -> None:
 
     The painter keeps its strokes and sends them again as patches of the new grid.
     """
-    spec = state.spec()
-    try:
-        scenes.split_paint(spec, patches)
-    except BadInput as error:
-        bare = dataclasses.replace(spec.strategy, hide="", show="")
-        state.change("paint", mask=str(bare))
-        state.complain("paint", str(error))
+    fitting, sentence = fit_patches(stack.current(), patches)
+    if sentence:
+        state.attempt("paint", lambda: stack.keep(fitting))
+        state.complain("paint", sentence)
 
 
 def draw(seen: Preview) -> None:
     """Show the photo with its mask; every finished stroke becomes the scene's recipe."""
     patches = seen.grid.size
-    paint = scenes.split_paint(seen.spec, patches)
-    edit = _edit()
+    layers, at, edit = stack.current(), stack.target(), _edit()
+    hide, show = hand_bits(layers, at, patches)
     component("painter")(
         key=KEY,
         data={
             "photo": "/api/picture?" + urlencode(_picture(seen)),
             "grid": [seen.grid.rows, seen.grid.cols],
-            "base": payloads.base_bits(seen, paint.base),
-            "hide": paint.hide,
-            "show": paint.show,
+            "base": payloads.base_bits(seen, below_brush(layers, at)),
+            "hide": hide,
+            "show": show,
             "hidden": seen.bits,
             "threshold": edit.get("threshold", 0.5),
             "strokes": edit.get("strokes", []),
@@ -68,8 +64,15 @@ def _edited(patches: int) -> None:
     hide, show = str(edit.get("hide", "")), str(edit.get("show", ""))
     if len(hide) != patches or len(show) != patches:
         return  # painted on another model's grid; the painter sends it again on this one
-    lock = scenes.split_paint(state.spec(), patches).lock
-    state.attempt("paint", lambda: scenes.with_paint(state.spec(), hide, show, lock))
+    if edit.get("seq", 0) <= st.session_state.get("painter_seq", 0):
+        return  # painted on the layer that was worked on before
+    state.attempt("paint", lambda: stack.keep(stack.edited(stack.current(), hide, show)))
+
+
+def edits() -> tuple[str, str]:
+    """What is painted on the layer that the brush paints on, as bits (hidden, shown)."""
+    patches = scenes.grid_of(state.spec()).size
+    return hand_bits(stack.current(), stack.target(), patches)
 
 
 def replace_strokes() -> None:

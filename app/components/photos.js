@@ -100,7 +100,10 @@ export default mounter((root, view) => {
   listen("dragleave", () => root.classList.remove("over"));
   listen("drop", (event) => {
     root.classList.remove("over");
-    if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
+    const [file] = event.dataTransfer.files;
+    if (!file) return;
+    if (/\.(npz|json|xml)$/i.test(file.name)) window.dispatchEvent(new CustomEvent("workbench:mask-file", { detail: file }));
+    else take(file);
   });
 
   return {

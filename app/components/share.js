@@ -43,7 +43,7 @@ export default mounter((root, view) => {
         copier("Copy as command", () => data.command, "The command is copied.")),
       make("span", { class: "gap" }),
       make("div", { class: "group" }, make("span", { text: "Mask" }),
-        saver("NPZ", "mask.npz"), saver("PNG", "mask.png"), saver("RLE", "mask.rle.json")),
+        saver("NPZ", "mask.npz"), saver("PNG", "mask.png"), saver("RLE", "mask.rle.json"), saver("JSON", "mask.json")),
       make("div", { class: "group" }, make("span", { text: "Picture" }),
         saver("Paste-back", "composite.png"), saver("Reconstruction", "reconstruction.png"), saver("Masked", "masked.png"),
         make("label", { title: "So that the picture restores the view on any machine" }, original, "with the photo inside"))),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
@@ -12,8 +12,7 @@ from workbench.masks import annotations, storage
 from workbench.masks.annotations import Annotated
 from workbench.masks.lattice import Grid
 from workbench.masks.mask import Mask
-
-How = Literal["crop", "letterbox", "resize"]
+from workbench.masks.storage import Fit
 
 
 def read(
@@ -23,7 +22,7 @@ def read(
     labels: Sequence[str] = (),
     image: str | None = None,
     threshold: float = 0.5,
-    fit: How = "resize",
+    fit: Fit = "resize",
 ) -> Mask:
     """Read a mask file of any kind onto a grid; annotations also in part.
 
@@ -33,8 +32,9 @@ def read(
         labels: hide what carries one of these labels; everything without.
         image: which picture of a CVAT export, by its file's name; all, one a mask, without.
         threshold: share of a patch that an annotation must cover.
-        fit: how the annotated picture lies on the grid: "resize" stretches it, "crop" keeps its
-            largest centred part of the right shape, "letterbox" keeps all and adds visible bars.
+        fit: how a picture of another program lies on the grid: "resize" stretches it, "crop"
+            keeps its largest centred part of the right shape, "letterbox" keeps all and adds
+            visible bars.
 
     Returns:
         One mask a picture.
@@ -43,15 +43,16 @@ def read(
         BadInput: as `Mask.load`; a label or picture that is not there.
     """
     path = Path(path)
-    if fit not in get_args(How):
-        raise BadInput(f"fit is {shown(fit)}, but must be one of {', '.join(get_args(How))}.")
+    if fit not in get_args(Fit):
+        raise BadInput(f"fit is {shown(fit)}, but must be one of {', '.join(get_args(Fit))}.")
     found = pictures(path)
     if found is None:
         if labels or image:
             raise BadInput(
                 f"{path.name!r} is no annotation with labels and pictures; leave both out."
             )
-        return Mask.load(path, grid, threshold)
+        stored = storage.read(path, grid, threshold, fit)
+        return Mask(stored.hidden, stored.grid, stored.targets)
     if not 0 < threshold <= 1:
         raise BadInput(f"threshold is {threshold!r}, but must be above 0 and at most 1; take 0.5.")
     if image is not None:
@@ -62,8 +63,8 @@ def read(
         found = named
     try:
         cells = [
-            storage.covered(plane, grid, threshold, place(one, grid, fit))
-            for one, plane in zip(found, annotations.planes(found, labels), strict=True)
+            storage.covered(plane, grid, threshold, fit)
+            for plane in annotations.planes(found, labels)
         ]
     except BadInput as error:
         raise BadInput(f"{path.name!r}: {error}") from None
@@ -88,23 +89,3 @@ def pictures(path: Path) -> list[Annotated] | None:
         raise BadInput(f"{path.name!r}: {error}") from None
     except storage.FAULTS:
         raise BadInput(f"{path.name!r} is no whole annotation; save it again.") from None
-
-
-def place(picture: Annotated, grid: Grid, fit: How) -> tuple[float, float, float, float]:
-    """Return the part (top, left, bottom, right) of a picture that a grid covers, in its pixels.
-
-    The same arithmetic cuts the photo, so that a mask lies on what it was drawn on.
-    """
-    tall, wide = picture.height, picture.width
-    height, width = grid.pixels
-    if fit == "crop":
-        scale = min(tall / height, wide / width)
-        top, left = (tall - height * scale) / 2, (wide - width * scale) / 2
-        return top, left, tall - top, wide - left
-    if fit == "resize":
-        return 0, 0, tall, wide
-    scale = min(height / tall, width / wide)
-    rows, cols = max(1, round(tall * scale)), max(1, round(wide * scale))
-    top, left = (height - rows) // 2, (width - cols) // 2
-    down, across = tall / rows, wide / cols
-    return -top * down, -left * across, (height - top) * down, (width - left) * across

@@ -3,10 +3,11 @@
 import contextlib
 import json
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from workbench.masks import annotations, rle
 from workbench.masks.lattice import Grid
 
 Bools = NDArray[np.bool_]
+Cover = Callable[[Bools, Grid], Bools]
+Fit = Literal["crop", "letterbox", "resize"]
 SCHEMA = 1
 BYTE_LIMIT = 1 << 27
 CELL_LIMIT = 1 << 26
@@ -164,15 +167,20 @@ def _write_json(
     file.write(json.dumps(record).encode())
 
 
-def read(path: Path, grid: Grid | None, threshold: float) -> Stored:
-    """Read a mask by the path's ending; every fault is a BadInput."""
+def read(path: Path, grid: Grid | None, threshold: float, fit: Fit = "resize") -> Stored:
+    """Read a mask by the path's ending; every fault is a BadInput.
+
+    `fit` says how a foreign plane lies on the grid, see `workbench.masks.imports.read`.
+    """
     ending = _ending(path, (*ENDINGS, *READ_ONLY))
     if not 0 < threshold <= 1:
         raise BadInput(f"threshold is {threshold!r}, but must be above 0 and at most 1; take 0.5.")
     _sized(path)
     readers = {".npz": _read_npz, ".png": _read_png, ".xml": _read_xml}
     try:
-        stored = readers.get(ending, _read_json)(path, grid, threshold)
+        stored = readers.get(ending, _read_json)(
+            path, grid, partial(covered, threshold=threshold, fit=fit)
+        )
     except BadInput as error:
         raise BadInput(f"{path.name!r}: {error}") from None
     except FAULTS:
@@ -215,7 +223,7 @@ def _header(record: Any) -> tuple[Grid, int, int]:
     return grid, count, parts
 
 
-def _read_npz(path: Path, grid: Grid | None, threshold: float) -> Stored:
+def _read_npz(path: Path, grid: Grid | None, cover: Cover) -> Stored:
     with zipfile.ZipFile(path) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
         if "hidden.npy" not in sizes:
@@ -259,18 +267,18 @@ def _read_array(archive: zipfile.ZipFile, name: str, kind: str) -> NDArray[Any]:
     return (values.view(np.bool_) if kind == "b" else values).reshape(shape)
 
 
-def _read_xml(path: Path, grid: Grid | None, threshold: float) -> Stored:
-    return _foreign(annotations.planes(annotations.cvat(path.read_bytes())), grid, threshold)
+def _read_xml(path: Path, grid: Grid | None, cover: Cover) -> Stored:
+    return _foreign(annotations.planes(annotations.cvat(path.read_bytes())), grid, cover)
 
 
-def _read_json(path: Path, grid: Grid | None, threshold: float) -> Stored:
+def _read_json(path: Path, grid: Grid | None, cover: Cover) -> Stored:
     record = json.loads(path.read_bytes())
     if annotations.is_labelme(record):
-        return _foreign(annotations.planes([annotations.labelme(record)]), grid, threshold)
+        return _foreign(annotations.planes([annotations.labelme(record)]), grid, cover)
     if not isinstance(record, dict) or "schema" not in record:
         many = record if isinstance(record, list) else [record]
         _budget(many)
-        return _foreign([rle.decode(one, CELL_LIMIT) for one in many], grid, threshold)
+        return _foreign([rle.decode(one, CELL_LIMIT) for one in many], grid, cover)
     found, count, parts = _header(record)
     patch, records = record.get("pixels", 1), record["hidden"]
     blocks = [one for row in record["targets"] for one in row] if parts else []
@@ -306,7 +314,7 @@ def _cells(record: Any, grid: Grid, patch: int) -> Bools:
     return plane[::patch, ::patch].reshape(grid.shape).copy()
 
 
-def _read_png(path: Path, grid: Grid | None, threshold: float) -> Stored:
+def _read_png(path: Path, grid: Grid | None, cover: Cover) -> Stored:
     from PIL import Image
 
     with path.open("rb") as file:
@@ -326,35 +334,53 @@ def _read_png(path: Path, grid: Grid | None, threshold: float) -> Stored:
     dark = levels < (1 << 15 if deep else 128)
     header = json.loads(note) if isinstance(note, str) else None
     if not isinstance(header, dict) or "pixels" not in header:
-        return _foreign([dark], grid, threshold)
+        return _foreign([dark], grid, cover)
     found, count, parts = _header(header)
     patch, lines = header["pixels"], found.size // found.cols
     if dark.shape != (count * (1 + parts) * lines * patch, found.cols * patch):
-        return _foreign([dark], grid or found, threshold)
+        return _foreign([dark], grid or found, cover)
     cells = dark[::patch, ::patch]
     hidden = cells[: count * lines].reshape(count, *found.shape)
     targets = cells[count * lines :].reshape(count, parts, *found.shape) if parts else None
     return Stored(hidden, found, targets)
 
 
-def _foreign(planes: Iterable[Bools], grid: Grid | None, threshold: float) -> Stored:
+def _foreign(planes: Iterable[Bools], grid: Grid | None, cover: Cover) -> Stored:
     """Threshold pictures of any size by the set share of each patch."""
     if grid is None:
         raise BadInput("it does not name its grid; give grid=Grid(rows, cols).")
     if grid.frames is not None:
         raise BadInput("a foreign mask must be one plane; give a grid without frames.")
-    cells = [covered(plane, grid, threshold) for plane in planes]
+    cells = [cover(plane, grid) for plane in planes]
     if not cells:
         raise BadInput("it holds no mask; save it again.")
     return Stored(np.stack(cells), grid, None)
 
 
-def covered(
-    plane: Bools,
-    grid: Grid,
-    threshold: float,
-    box: tuple[float, float, float, float] | None = None,
-) -> Bools:
+def covered(plane: Bools, grid: Grid, threshold: float, fit: Fit = "resize") -> Bools:
     """Return the patches of which at least the share `threshold` is set, bool [rows, cols]."""
     limit = threshold - 1e-9  # the sum of many exact shares may round down
+    tall, wide = plane.shape
+    box = place(tall, wide, grid.pixels, fit)
     return shares(plane, grid.rows, grid.cols, box) >= limit
+
+
+def place(
+    tall: int, wide: int, size: tuple[int, int], fit: Fit
+) -> tuple[float, float, float, float]:
+    """Return the part (top, left, bottom, right) of a picture that a grid covers, in its pixels.
+
+    The same arithmetic cuts the photo, so that a mask lies on what it was drawn on.
+    """
+    height, width = size
+    if fit == "crop":
+        scale = min(tall / height, wide / width)
+        top, left = (tall - height * scale) / 2, (wide - width * scale) / 2
+        return top, left, tall - top, wide - left
+    if fit == "resize":
+        return 0, 0, tall, wide
+    scale = min(height / tall, width / wide)
+    rows, cols = max(1, round(tall * scale)), max(1, round(wide * scale))
+    top, left = (height - rows) // 2, (width - cols) // 2
+    down, across = tall / rows, wide / cols
+    return -top * down, -left * across, (height - top) * down, (width - left) * across
