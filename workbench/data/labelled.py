@@ -78,20 +78,30 @@ def cifar10(folder: str | Path | None = None, *, train: bool = True) -> Labelled
 
 
 def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    return batch(path, "labels", len(CLASSES))
+
+
+def batch(path: Path, key: str, classes: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Read one official file of CIFAR: pictures [n, 32, 32, 3] and the labels under `key`.
+
+    Raises:
+        BadInput: damaged, or it holds anything but arrays and plain values; nothing in it is run.
+    """
     try:
-        if path.stat().st_size > MAX_BATCH_BYTES:
-            raise pickle.UnpicklingError(f"larger than {MAX_BATCH_BYTES // 2**20} MB")
+        limit = MAX_BATCH_BYTES * (classes // 10)
+        if path.stat().st_size > limit:
+            raise pickle.UnpicklingError(f"larger than {limit // 2**20} MB")
         with path.open("rb") as file:
             found: Any = _ArraysOnly(file, encoding="latin1").load()
-        flat, labels = np.asarray(found["data"]), np.asarray(found["labels"])
+        flat, labels = np.asarray(found["data"]), np.asarray(found[key])
         if flat.dtype != np.uint8 or flat.shape != (len(labels), 3072):
             raise pickle.UnpicklingError(f"data of shape {flat.shape}, not (n, 3072) of uint8")
-        if labels.dtype.kind != "i" or labels.min() < 0 or labels.max() > 9:
-            raise pickle.UnpicklingError("labels outside 0 to 9")
+        if labels.dtype.kind != "i" or labels.min() < 0 or labels.max() >= classes:
+            raise pickle.UnpicklingError(f"labels outside 0 to {classes - 1}")
     except Exception as error:  # a broken pickle may raise anything while it is read
         raise BadInput(
-            f"{path} is no CIFAR-10 batch ({error}); fetch it again with "
-            "torchvision.datasets.CIFAR10(folder, download=True)"
+            f"{path} is no CIFAR-{classes} batch ({error}); fetch it again with "
+            f"torchvision.datasets.CIFAR{classes}(folder, download=True)"
         ) from None
     images = flat.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), labels.astype(np.int64)

@@ -225,7 +225,21 @@ def train(
             print(f"goes on after step {trainer.step}", flush=True)
         else:
             trainer.prepare()
+        if writes:
+            _tell(trainer)
         return _loop(run, trainer, writer, should_stop)
+
+
+def _tell(trainer: Trainer) -> None:
+    """Say in the log what is trained, and how."""
+    config, where = trainer.config, trainer.where
+    count = sum(p.numel() for p in trainer.optimiser.parameters)
+    print(f"{config.objective} under {trainer.setting.strategy or 'no mask'}", flush=True)
+    print(
+        f"{len(trainer.pictures):,} pictures of {config.data}, {count:,} weights, {config.steps:,} "
+        f"steps of {config.batch}; {where.device.type}, {where.precision}, {where.threads} threads",
+        flush=True,
+    )
 
 
 def _loop(run: Run, trainer: Trainer, writer: Writer, should_stop: Callable[[], bool]) -> str:
@@ -279,11 +293,11 @@ def _note(
     if step % config.log_every == 0 or step == config.steps:
         mean = sum(trainer.carried) / len(trainer.carried)
         trainer.carried.clear()
-        row = {"step": step, "loss": mean, "last": numbers.pop("loss"), **numbers}
+        row = {"step": step, "loss": mean, "last": numbers["loss"], **_rest(numbers)}
         row["lr"] = config.lr * learning_rate_scale(config, step - 1)
         row |= {"seconds": round(seconds, 5), "memory": writer.memory()}
         writer.log(row)
-    writer.stepped(step)
+    writer.stepped(step, numbers["loss"])
     _picture(trainer, writer)
 
 
@@ -306,6 +320,10 @@ def _offending(run: Run, trainer: Trainer, writer: Writer, problem: NotFinite) -
     record = {"step": trainer.step + 1, "ids": ids.tolist(), "names": names, "reason": str(problem)}
     write_json(run.path / OFFENDER, record)
     writer.alert("nan", trainer.step + 1, sentence)
+
+
+def _rest(numbers: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in numbers.items() if name != "loss"}
 
 
 def _parts(loss: Loss) -> dict[str, float]:

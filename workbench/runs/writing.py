@@ -14,7 +14,7 @@ from torch import Tensor
 from workbench.runs.identity import me, start_mark
 from workbench.runs.store import ALERTS, METRICS, PICTURES, JsonLines, Run
 
-STATE_EVERY = 1.0
+STATE_EVERY, PRINT_EVERY = 1.0, 10.0
 SHOWN = 8
 SMALL = 96  # pictures below this side are enlarged by whole factors
 
@@ -41,6 +41,7 @@ class Writer:
         self.pid, self.mark = me() if leader is None else (leader, start_mark(leader) or "")
         self.lock = threading.Lock()  # the watchdog's thread writes too
         self.said = self.started = time.monotonic()
+        self.printed = 0.0
         self.first: int | None = None
         self.facts: dict[str, Any] = {}
         # Held free for the last words on a full disk.
@@ -59,7 +60,7 @@ class Writer:
         """Note that training goes on from a checkpoint: later lines supersede earlier ones."""
         self.log({"resumed": step})
 
-    def stepped(self, step: int) -> None:
+    def stepped(self, step: int, loss: float) -> None:
         """Say where the run stands, at most once a second."""
         now = time.monotonic()
         if self.first is None:
@@ -67,7 +68,12 @@ class Writer:
         if now - self.said < STATE_EVERY:
             return
         self.said = now
-        self.state(state="running", **self.progress(step))
+        told = self.progress(step)
+        self.state(state="running", **told)
+        if now - self.printed >= PRINT_EVERY and self.active:
+            self.printed = now
+            rate = f"{told['rate']:.0f} pictures/s" if told["rate"] else ""
+            print(f"step {step} of {self.steps}  loss {loss:.5g}  {rate}", flush=True)
 
     def progress(self, step: int) -> dict[str, Any]:
         """Return step, rate, seconds left and memory."""

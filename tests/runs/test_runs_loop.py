@@ -1,6 +1,6 @@
 """The loop: same seed, same run; resumed equals unbroken; what it refuses; to the bit on a CPU."""
 
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,18 +14,7 @@ from workbench.runs.store import CHECKPOINTS, Run, RunStore
 from workbench.runs.training import train
 
 STEPS = 9
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
-    return RunStore(tmp_path_factory.mktemp("runs"))
-
-
-def small(**knobs: object) -> RunConfig:
-    base = run_preset("digits_mae_tiny")
-    usual = {"batch": 16, "steps": STEPS, "warmup": 2, "save_every": 4, "log_every": 2,
-             "picture_every": 0, "dim": 32, "depth": 2, "threads": 1}  # fmt: skip
-    return replace(base, **{**usual, **knobs})
+Small = Callable[..., RunConfig]
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
@@ -41,7 +30,7 @@ def curve(run: Run) -> list[tuple[int, float, float]]:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("optimiser", ["adamw", "muon"])
 def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(
-    store: RunStore, precision: str, optimiser: str
+    store: RunStore, small: Small, precision: str, optimiser: str
 ) -> None:
     config = small(precision=precision, optimiser=optimiser, color=0.5)
     whole, broken = store.create(config), store.create(config)
@@ -57,7 +46,7 @@ def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(
     assert curve(whole) == curve(broken)
 
 
-def test_another_seed_is_another_run_and_the_loss_falls(store: RunStore) -> None:
+def test_another_seed_is_another_run_and_the_loss_falls(store: RunStore, small: Small) -> None:
     runs = [store.create(small(seed=seed, steps=60, lr=3e-3, log_every=10)) for seed in (0, 1)]
     for run in runs:
         train(run)
@@ -66,7 +55,7 @@ def test_another_seed_is_another_run_and_the_loss_falls(store: RunStore) -> None
     assert all(found[-1][1] < found[0][1] for found in curves)
 
 
-def test_a_changed_configuration_is_refused_with_what_differs(store: RunStore) -> None:
+def test_a_changed_configuration_is_refused(store: RunStore, small: Small) -> None:
     run = store.create(small())
     calls = iter(range(100))
     train(run, should_stop=lambda: next(calls) >= 3)
