@@ -16,6 +16,7 @@ from workbench.models.catalog import list_models
 from workbench.models.checkpoint import Checkpoint, read_checkpoint, read_run
 from workbench.models.facebook import from_official, is_official
 from workbench.models.huggingface import encoder_from_folder, from_folder
+from workbench.models.patches import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD
 from workbench.models.positions import Stretch
 from workbench.models.precision import bf16_pays
 from workbench.models.reconstruction import Reconstructor, Statistics
@@ -94,6 +95,26 @@ def load_encoder(
     if is_official(state):
         return from_official(place, state, around.get("args"), heads, 1).model.encoder
     return vit_from_timm(state, heads, grid=grid, origin=place)
+
+
+def encoder_and_colours(
+    path: str | Path,
+) -> tuple[ViT, tuple[float, ...], tuple[float, ...]]:
+    """Load the encoder alone, with the mean and spread that its pictures are normalised by.
+
+    Where the file is silent these are ImageNet's, and those of CLIP for encoders built like CLIP's
+    (a norm before the first block). Raises as `load_encoder`.
+    """
+    place = locate(path)
+    carded = place.is_dir() or _has_card(place) or place.suffix == ".json"
+    with contextlib.suppress(BadInput):
+        if carded:
+            found = _read(place, None, None, None)
+            return found.model.encoder, found.mean, found.std
+    encoder = load_encoder(path)
+    if encoder.shape.pre_norm:
+        return encoder, CLIP_MEAN, CLIP_STD
+    return encoder, IMAGENET_MEAN, IMAGENET_STD
 
 
 def _read(

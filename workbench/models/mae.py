@@ -94,7 +94,13 @@ class MaskedAutoencoder(nn.Module):
         latent = self.encoder(patches, visible, maps)
         if activations is not None:
             activations["latent"] = latent
-        b, prefix = patches.shape[0], self.shape.prefix
+        return self.decode(latent, visible, hidden, everything=everything)
+
+    def decode(
+        self, latent: Tensor, visible: Tensor, hidden: Tensor, *, everything: bool = False
+    ) -> Tensor:
+        """Predict patches from what the encoder made, [b, prefix + k, dim]; else as `forward`."""
+        b, prefix = latent.shape[0], self.shape.prefix
         y = self.decoder_embed(latent)
         place = self.decoder_pos_embed.to(y.dtype)
         spots = place[:, prefix:].expand(b, -1, -1)

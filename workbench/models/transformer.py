@@ -46,12 +46,16 @@ class ViTShape:
         return self.rows * self.cols
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, keys: Tensor | None = None) -> Tensor:
     """Softmax attention, [b, heads, tokens, head dim] each; explicit where that is the faster form.
+
+    `keys` bool [b, tokens] says which tokens may be attended to; None for all.
 
     On a CPU the fused kernel is slow in bf16 at the lengths of a masked encoder (about 3 times at
     197 tokens), so short bf16 sequences take the explicit form there.
     """
+    if keys is not None:
+        return F.scaled_dot_product_attention(q, k, v, keys[:, None, None])
     if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[2] <= EXPLICIT_TOKENS:
         return attention_map(q, k) @ v
     return F.scaled_dot_product_attention(q, k, v)
@@ -80,7 +84,11 @@ class Attention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(
-        self, x: Tensor, tail: int | None = None, maps: list[Tensor] | None = None
+        self,
+        x: Tensor,
+        tail: int | None = None,
+        maps: list[Tensor] | None = None,
+        keys: Tensor | None = None,
     ) -> Tensor:
         """Attend; with `tail` only the last `tail` tokens ask (all are asked).
 
@@ -88,6 +96,7 @@ class Attention(nn.Module):
             x: [b, tokens, dim].
             tail: how many tokens at the end need an output; None for all.
             maps: the attention map [b, heads, queries, tokens] is appended here if given.
+            keys: bool [b, tokens], which tokens may be attended to; None for all. Not with `maps`.
 
         Returns:
             [b, tail or tokens, dim].
@@ -103,7 +112,7 @@ class Attention(nn.Module):
             q = F.linear(x[:, -tail:], w[:d], q_bias).view(b, tail, self.heads, -1).transpose(1, 2)
             kv = F.linear(x, w[d:], kv_bias).view(b, n, 2, self.heads, -1)
             k, v = kv.permute(2, 0, 3, 1, 4).unbind(0)
-        out = attended(q, k, v, maps)
+        out = attended(q, k, v, maps) if keys is None else attend(q, k, v, keys)
         return self.proj(out.transpose(1, 2).reshape(b, -1, d))
 
 
@@ -154,10 +163,14 @@ class Block(nn.Module):
         self.ls2 = LayerScale(dim) if layer_scale else nn.Identity()
 
     def forward(
-        self, x: Tensor, tail: int | None = None, maps: list[Tensor] | None = None
+        self,
+        x: Tensor,
+        tail: int | None = None,
+        maps: list[Tensor] | None = None,
+        keys: Tensor | None = None,
     ) -> Tensor:
-        """[b, tokens, dim] to [b, tail or tokens, dim]."""
-        y = self.attn(self.norm1(x), tail, maps)
+        """[b, tokens, dim] to [b, tail or tokens, dim]; see `Attention`."""
+        y = self.attn(self.norm1(x), tail, maps, keys)
         x = (x if tail is None else x[:, -tail:]) + self.ls1(y)
         return x + self.ls2(self.mlp(self.norm2(x)))
 
@@ -220,18 +233,54 @@ class ViT(nn.Module):
         Returns:
             [b, prefix + k, dim], normalised by the last LayerNorm.
         """
+        x = self.embed(patches, visible)
+        for block in self.blocks:
+            x = block(x, None, maps)
+        return self.norm(x)
+
+    def embed(
+        self,
+        patches: Tensor,
+        visible: Tensor | None = None,
+        hidden: Tensor | None = None,
+        token: Tensor | None = None,
+    ) -> Tensor:
+        """Return what enters the first block, [b, prefix + k, dim].
+
+        Args:
+            patches: [b, tokens, patch * patch * 3], ImageNet-normalised, all of them.
+            visible: int64 [b, k] indices of the patches to embed; None for all, in order.
+            hidden: bool [b, tokens], patches that `token` stands for; only with `visible` None.
+            token: [1, 1, dim]; positions are added to it as to the others.
+        """
         b = patches.shape[0]
         split = self.shape.prefix if self.shape.positions_for_prefix else 0
         place = self.pos_embed[:, split:].expand(b, -1, -1)
         if visible is not None:
             patches = gather_tokens(patches, visible)
             place = gather_tokens(place, visible)
-        x = self.patch_embed(patches) + place
+        x = self.patch_embed(patches)
+        if hidden is not None and token is not None:
+            x = torch.where(hidden.unsqueeze(-1), token.to(x.dtype), x)
+        x = x + place
         x = torch.cat([*self._prefix(b, x), x], dim=1)
-        x = self.norm_pre(x)
-        for block in self.blocks:
-            x = block(x, None, maps)
-        return self.norm(x)
+        return self.norm_pre(x)
+
+    def states(
+        self, x: Tensor, count: int | None = None, keys: Tensor | None = None
+    ) -> list[Tensor]:
+        """Return what comes out of each of the first `count` blocks, not normalised.
+
+        Args:
+            x: [b, tokens, dim] from `embed`.
+            count: blocks to run; None for all. Later ones cost nothing.
+            keys: bool [b, tokens], which tokens may be attended to; None for all.
+        """
+        found: list[Tensor] = []
+        for block in self.blocks[: self.shape.depth if count is None else count]:
+            x = block(x, None, None, keys)
+            found.append(x)
+        return found
 
     def _prefix(self, b: int, like: Tensor) -> list[Tensor]:
         parts: list[Tensor] = []

@@ -66,6 +66,11 @@ class Mae(Objective):
         visible, hidden = indices(mask, batch.images)
         return Loss(mae_loss(mae, normalise(batch.images), visible, hidden, self.norm_pix))
 
+    def predictions(self, model: nn.Module, batch: Batch, mask: Mask) -> Tensor:
+        """Hidden patches, normalised where `norm_pix` is set, [b, hidden, patch * patch * 3]."""
+        mae = cast(MaskedAutoencoder, model)
+        return mae(patchify(normalise(batch.images), mae.shape.patch), *indices(mask, batch.images))
+
     def picture(self, model: nn.Module, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """The picture, what the encoder saw, and the paste-back.
 

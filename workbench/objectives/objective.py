@@ -134,6 +134,14 @@ class Objective(Member):
         """
         return {}
 
+    def predictions(self, model: "nn.Module", batch: Batch, mask: Mask) -> "Tensor | None":
+        """Return what the trained network says of what is hidden, before it is compared.
+
+        Nothing in it may depend on hidden pixels: the contract test changes them and expects the
+        same bits. None where an objective promises no such thing; its docstring says why.
+        """
+        return None
+
     def encoder(self, model: "nn.Module") -> "nn.Module | None":
         """Return the part that is kept after pretraining; a `ViT` where it is one."""
         return getattr(model, "encoder", None)

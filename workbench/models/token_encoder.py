@@ -1,0 +1,38 @@
+"""An encoder that reads every place, with one learnt token where the picture is hidden."""
+
+import torch
+from torch import Tensor, nn
+
+from workbench.models.transformer import ViT, ViTShape
+
+
+class TokenEncoder(nn.Module):
+    """A ViT over all patches, hidden ones replaced by a mask token, and a linear head on each.
+
+    The form of BEiT and SimMIM. Parts that the head needs beside it are set as attributes.
+    """
+
+    def __init__(self, shape: ViTShape, width: int) -> None:
+        super().__init__()
+        self.encoder = ViT(shape)
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, shape.dim))
+        self.head = nn.Linear(shape.dim, width)
+
+    def embedded(self, patches: Tensor, hidden: Tensor) -> Tensor:
+        """What enters the first block; `hidden` bool [b, n] patches are not read."""
+        return self.encoder.embed(patches, hidden=hidden, token=self.mask_token)
+
+    def tokens(self, patches: Tensor, hidden: Tensor) -> Tensor:
+        """All tokens after the last norm, [b, prefix + n, dim]."""
+        x = self.embedded(patches, hidden)
+        return self.encoder.norm(self.encoder.states(x)[-1])
+
+    def forward(self, patches: Tensor, hidden: Tensor) -> Tensor:
+        """Return what the head says of every patch, [b, n, width]."""
+        return self.head(self.tokens(patches, hidden)[:, self.encoder.shape.prefix :])
+
+
+def mean_where(values: Tensor, where: Tensor) -> Tensor:
+    """Mean of values [b, n] where bool [b, n] is set, over the whole batch; 0 where nothing is."""
+    weight = where.to(values.dtype)
+    return (values * weight).sum() / weight.sum().clamp_min(1)
