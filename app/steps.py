@@ -100,11 +100,12 @@ def search_steps(spec: SceneSpec, looked_for: Search) -> Iterator[Step]:
     told: tuple[int, float] | None = None
     drawn, pictured = "", -math.inf
     for progress in watched(spec, looked_for):
-        state, last = progress.state, progress.history[-1]
-        event = None if last == told else {"place": last[0], "value": last[1]}
-        told, now = last, None
+        state, now, event = progress.state, None, None
+        if progress.history and progress.history[-1] != told:
+            told = progress.history[-1]
+            event = {"place": told[0], "value": told[1]}
         due = progress.finished or time.monotonic() - pictured > PICTURE_SECONDS
-        if progress.spec.mask != drawn and due and not state.hidden.all():
+        if progress.spec.mask != drawn and due and told is not None:
             now, drawn, pictured = _found(progress), progress.spec.mask, time.monotonic()
         total = max(state.planned, state.evaluations)
         yield Step(state.evaluations, total, event=event, now=now)

@@ -74,7 +74,7 @@ def test_errors_of_many_masks_equal_those_of_single_scenes() -> None:
 
 def test_groups_hide_equally_many_and_hold_no_more_than_asked() -> None:
     counts = np.array([3, 5, 3, 0, 3, 9, 5])
-    groups = [rows.tolist() for rows in alike(counts, 2, 9)]
+    groups = [rows.tolist() for rows in alike(counts, lambda: 2, 9)]
     assert groups == [[0, 2], [4], [1, 6]]
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from workbench.models.checkpoint import save_checkpoint
 from workbench.models.mae import DecoderShape, MaskedAutoencoder
 from workbench.models.transformer import ViTShape
 from workbench.scenes import SceneSpec, activity, compose, forget_models
-from workbench.scenes.batches import errors
+from workbench.scenes.batches import Subject, errors
 from workbench.scenes.searches import SEARCHES, Progress, watched
 
 PIXELS = 24 * 36
@@ -127,6 +128,20 @@ def test_the_same_recipe_finds_the_same_to_the_bit(spec: SceneSpec, recipe: str)
     assert one.spec == other.spec
     assert one.history == other.history
     assert one.state.error == other.state.error
+
+
+@pytest.mark.parametrize(
+    "recipe", ["worst_mask(ratio=0.6, evaluations=100)", "smallest_visible_set(aim=16)"]
+)
+def test_the_size_of_a_call_changes_nothing(
+    spec: SceneSpec, recipe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = done(spec, recipe)
+    monkeypatch.setattr(Subject, "batch", 5)
+    other = done(spec, recipe)
+    assert one.spec == other.spec
+    assert one.history == other.history
+    assert one.state == replace(other.state, hidden=one.state.hidden)
 
 
 def test_a_search_that_is_closed_asks_nothing_more(spec: SceneSpec) -> None:

@@ -61,3 +61,20 @@ def test_calls_hold_less_where_pictures_cost_more(saved: Path) -> None:
     assert batch_size(small, 24) == MOST
     assert 8 <= batch_size(bundled, 144) < MOST
     assert batch_size(bundled, 10**6) == 1
+
+
+def test_calls_get_shorter_where_the_machine_is_slow(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = np.zeros((16, 24, 3), np.uint8)
+    under = PictureUnderMasks(load_reconstructor(saved), picture, GRID)
+    hidden = np.zeros((MOST, 24), bool)
+    hidden[:, :9] = True
+    assert under.batch == MOST
+    clock = iter(range(1000))
+    monkeypatch.setattr("workbench.models.batched.time.perf_counter", lambda: float(next(clock)))
+    under.errors(hidden)  # took a second by this clock
+    assert under.batch == 6
+    monkeypatch.setattr("workbench.models.batched.time.perf_counter", lambda: next(clock) / 1e6)
+    under.errors(hidden)
+    assert under.batch == 10

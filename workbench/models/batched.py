@@ -1,6 +1,7 @@
 """One picture under many masks: what does not depend on the mask is done once."""
 
 import functools
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,7 +19,9 @@ Bools = NDArray[np.bool_]
 # Multiply-adds of a call after which a larger batch gains nothing on a CPU: 24 pictures of the
 # bundled model. They take 50 ms on two cores in bf16, so that others wait no longer than that.
 CALL_WORK = 2.2e10
-MOST = 64
+MOST, LEAST = 64, 4
+# A call should not last longer, so that others get their turn on a busy machine too.
+CALL_SECONDS = 0.1
 
 
 def batch_size(model: Reconstructor, patches: int) -> int:
@@ -45,6 +48,9 @@ def _lanes() -> tuple[int, ThreadPoolExecutor]:
 class PictureUnderMasks:
     """A model asked about one picture again and again.
 
+    `batch` is how many masks the next call should hold: as many as answer in a tenth of a second
+    by the last call, `batch_size` at most.
+
     Args:
         model: whom to ask.
         picture: uint8 [h, w, 3] of the size of `grid`.
@@ -53,6 +59,7 @@ class PictureUnderMasks:
 
     def __init__(self, model: Reconstructor, picture: NDArray[np.uint8], grid: Grid) -> None:
         self.model, self.grid = model, grid
+        self.most = self.batch = batch_size(model, grid.size)
         rows, cols, p = grid.rows, grid.cols, grid.patch
         cut = picture.reshape(rows, p, cols, p, 3).swapaxes(1, 2).reshape(1, grid.size, -1)
         self._bytes = cut
@@ -69,11 +76,19 @@ class PictureUnderMasks:
         Returns:
             float32 [b, n].
         """
-        return self._in_lanes(self._errors, hidden)
+        return self._timed(self._errors, hidden)
 
     def composites(self, hidden: Bools) -> NDArray[np.uint8]:
         """The picture with its hidden patches predicted, uint8 [b, h, w, 3]; see `errors`."""
-        return self._in_lanes(self._composites, hidden)
+        return self._timed(self._composites, hidden)
+
+    def _timed(self, answer: Callable[[Bools], NDArray[Any]], hidden: Bools) -> NDArray[Any]:
+        began = time.perf_counter()
+        found = self._in_lanes(answer, hidden)
+        fitting = int(CALL_SECONDS * len(hidden) / (time.perf_counter() - began))
+        # It falls at once and rises step by step: one quick call says little.
+        self.batch = max(min(fitting, self.batch + LEAST, self.most), min(LEAST, self.most))
+        return found
 
     def _in_lanes(self, answer: Callable[[Bools], NDArray[Any]], hidden: Bools) -> NDArray[Any]:
         """Answer parts of the batch on a core each, where that pays.

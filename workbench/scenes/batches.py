@@ -1,6 +1,6 @@
 """One photo under many masks: errors and pictures in batches, equal to the bit in any batch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,16 +23,23 @@ Bools = NDArray[np.bool_]
 class Subject:
     """A scene's photo before the scene's model, whatever is hidden.
 
-    `photo` is what the model sees, uint8 [h, w, 3]; a call should hold `batch` masks, which all
-    hide equally many patches (see `alike`); `precision` is the one in use, never "auto".
+    `photo` is what the model sees, uint8 [h, w, 3]; `precision` is the one in use, never "auto".
     """
 
     spec: SceneSpec
     grid: Grid
     photo: Pixels
-    batch: int
     precision: str
     _under: "PictureUnderMasks"
+
+    @property
+    def batch(self) -> int:
+        """How many masks the next call should hold, all hiding equally many (see `parts`).
+
+        It follows the machine: a call should last a tenth of a second at most. Results do not
+        depend on it.
+        """
+        return self._under.batch
 
     def patch_errors(self, hidden: Bools) -> NDArray[np.float32]:
         """Mean squared error of each hidden patch in [0, 1] RGB, 0 where visible.
@@ -49,6 +56,10 @@ class Subject:
     def errors(self, hidden: Bools) -> NDArray[np.float64]:
         """Mean squared error over the hidden pixels of each mask, float64 [b]; see above."""
         return mean_errors(self.patch_errors(hidden), hidden)
+
+    def parts(self, counts: NDArray[np.integer]) -> Iterator[NDArray[np.intp]]:
+        """Indices of the masks to ask about in one call each; see `alike`."""
+        return alike(counts, lambda: self.batch, self.grid.size)
 
     def composites(self, hidden: Bools) -> NDArray[np.uint8]:
         """The photo with its hidden patches predicted, uint8 [b, h, w, 3]; see above."""
@@ -74,7 +85,7 @@ def subject(spec: SceneSpec, pixels: Pixels | None = None) -> Subject:
         BadInput: a photo or model that does not exist.
     """
     from workbench.data.images import fit
-    from workbench.models.batched import PictureUnderMasks, batch_size
+    from workbench.models.batched import PictureUnderMasks
 
     grid, model = grid_of(spec), model_of(spec)
     check_card(model.grid, grid, spec)
@@ -83,7 +94,7 @@ def subject(spec: SceneSpec, pixels: Pixels | None = None) -> Subject:
     else:
         photo = fit(pixels, *grid.pixels, spec.fit)
     under = PictureUnderMasks(model, photo, grid)
-    return Subject(spec, grid, photo, batch_size(model, grid.size), model.precision, under)
+    return Subject(spec, grid, photo, model.precision, under)
 
 
 def errors(spec: SceneSpec, masks: Mask, pixels: Pixels | None = None) -> NDArray[np.float64]:
@@ -108,22 +119,25 @@ def errors(spec: SceneSpec, masks: Mask, pixels: Pixels | None = None) -> NDArra
             "draw them on the model's grid."
         )
     found = np.full(len(masks), np.nan)
-    for rows in alike(masks.counts, asked.batch, asked.grid.size):
+    for rows in asked.parts(masks.counts):
         found[rows] = asked.errors(masks.hidden[rows])
     return found
 
 
-def alike(counts: NDArray[np.integer], most: int, size: int) -> Iterator[NDArray[np.intp]]:
-    """Indices of masks that hide equally many patches, at most `most` at a time.
+def alike(
+    counts: NDArray[np.integer], most: Callable[[], int], size: int
+) -> Iterator[NDArray[np.intp]]:
+    """Indices of masks that hide equally many patches, at most `most()` at a time.
 
     Masks that hide nothing or all of `size` patches are left out: no model answers them. The
     counts come in the order in which they first appear.
     """
     for count in dict.fromkeys(counts.tolist()):
-        if 0 < count < size:
-            rows = np.flatnonzero(counts == count)
-            for first in range(0, len(rows), most):
-                yield rows[first : first + most]
+        rows = np.flatnonzero(counts == count) if 0 < count < size else np.arange(0)
+        while len(rows):
+            now = max(most(), 1)
+            yield rows[:now]
+            rows = rows[now:]
 
 
 def masks_of(spec: SceneSpec, count: int, pixels: Pixels | None = None) -> Mask:

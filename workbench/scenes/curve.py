@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench.errors import BadInput
 from workbench.masks import MASKS, Mask
-from workbench.scenes.batches import Subject, alike, masks_of, subject
+from workbench.scenes.batches import Subject, masks_of, subject
 from workbench.scenes.compose import model_of
 from workbench.scenes.matrix import MOST_CELLS, with_ratio
 from workbench.scenes.photos import Pixels
@@ -116,7 +116,7 @@ def _measured(asked: Subject, drawn: Mapping[int, Mask], col: int, ratio: float)
         return
     together = Mask.stack(list(drawn.values()))
     found = np.full(len(together), np.nan)
-    for rows in alike(together.counts, asked.batch, asked.grid.size):
+    for rows in asked.parts(together.counts):
         found[rows] = asked.errors(together.hidden[rows])
     for row, mask, errors in zip(drawn, drawn.values(), np.split(found, len(drawn)), strict=True):
         realised = float(mask.counts.mean() / asked.grid.size)

@@ -13,7 +13,7 @@ from workbench.errors import BadInput
 from workbench.masks import MASKS, Strategy
 from workbench.masks.painted import Painted
 from workbench.params import knobs
-from workbench.scenes.batches import Subject, alike, subject
+from workbench.scenes.batches import Subject, subject
 from workbench.scenes.compose import Preview, preview_of, to_float
 from workbench.scenes.photos import Pixels
 from workbench.scenes.spec import SceneSpec
@@ -106,7 +106,7 @@ def _answered(asked: Subject, drawn: dict[tuple[int, int], Preview]) -> Iterator
     """Ask the model about cells that hide equally many patches together."""
     places, previews = list(drawn), list(drawn.values())
     counts = np.array([seen.card.hidden for seen in previews], int)
-    for rows in alike(counts, asked.batch, asked.grid.size):
+    for rows in asked.parts(counts):
         hidden = np.stack([previews[row].hidden for row in rows])
         for row, composite in zip(rows.tolist(), asked.composites(hidden), strict=True):
             yield _cell(places[row], previews[row], asked, composite)

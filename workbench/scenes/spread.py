@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from workbench.analysis.metrics import hidden_metrics
 from workbench.errors import BadInput
-from workbench.scenes.batches import alike, masks_of, subject
+from workbench.scenes.batches import masks_of, subject
 from workbench.scenes.compose import to_float
 from workbench.scenes.photos import Pixels
 from workbench.scenes.spec import SceneSpec
@@ -68,7 +68,7 @@ def spread(spec: SceneSpec, seeds: int = SEEDS, pixels: Pixels | None = None) ->
     first, second = np.zeros(truth.shape), np.zeros(truth.shape)
     times = np.zeros(asked.grid.shape, np.intp)
     known: dict[int, float] = {}
-    for rows in alike(counts, asked.batch, asked.grid.size):
+    for rows in asked.parts(counts):
         for row, composite in zip(rows.tolist(), asked.composites(hidden[rows]), strict=True):
             guess = to_float(composite)
             # Sums of differences from the photo: those of large numbers would lose flat areas.

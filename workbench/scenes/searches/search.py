@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.registry import Member
-from workbench.scenes.batches import Subject, alike, subject
+from workbench.scenes.batches import Subject, subject
 from workbench.scenes.paint import patch_ranges
 from workbench.scenes.photos import Pixels
 from workbench.scenes.spec import SceneSpec
@@ -23,9 +23,9 @@ class State:
     """Where a search stands after a step.
 
     `hidden` bool [rows, cols] is the best mask so far and `error` its mean squared error over
-    hidden pixels in [0, 1] RGB; `value` is what the search improves; `evaluations` masks were
-    asked about, `planned` in all as far as can be told; `reached` says whether the aim is met,
-    None where there is none.
+    hidden pixels in [0, 1] RGB; `value` is what the search improves; both are NaN before there is
+    one. `evaluations` masks were asked about, `planned` in all as far as can be told; `reached`
+    says whether the aim is met, None where there is none.
     """
 
     hidden: Bools
@@ -110,7 +110,8 @@ def watched(
     for state in looked_for.run(asked):
         seconds += time.perf_counter() - began
         place = looked_for.place(state)
-        if not history or history[-1][1] != state.value:
+        known = not math.isnan(state.value)
+        if known and (not history or history[-1][1] != state.value):
             while history and history[-1][0] >= place:
                 history.pop()
             history.append((place, state.value))
@@ -137,6 +138,6 @@ def evaluated(
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
     """Errors of flat masks bool [b, n] in calls of the right size: rows, and float32 [rows, n]."""
     shape = asked.grid.shape
-    for rows in alike(hidden.sum(1), asked.batch, hidden.shape[1]):
+    for rows in asked.parts(hidden.sum(1)):
         found = asked.patch_errors(hidden[rows].reshape(-1, *shape))
         yield rows, found.reshape(len(rows), -1)

@@ -1,5 +1,6 @@
 """Look for the hidden patches that hurt most at a fixed ratio."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -50,7 +51,7 @@ class WorstMask(Search):
                 "must be hidden and some visible; take ratio=0.75."
             )
         best = np.zeros(n, bool)
-        error, done, turn = -1.0, 0, 0
+        error, done, turn = math.nan, 0, 0
         total, times = np.zeros(n), np.zeros(n)
         while done < self.evaluations:
             if turn == 0:
@@ -58,18 +59,25 @@ class WorstMask(Search):
             else:
                 masks = self._children(best, total / np.maximum(times, 1), turn, done)
             masks = masks[: self.evaluations - done]
-            parent = best
-            for rows, errors in evaluated(asked, masks):
-                means = errors.sum(1, dtype=np.float64) / count
-                total += errors.sum(0, dtype=np.float64)
-                times += masks[rows].sum(0)
-                top = int(means.argmax())
-                if means[top] > error:
-                    parent, error = masks[rows[top]], float(means[top])
+            errors = np.zeros(masks.shape, np.float32)
+            for rows, found in evaluated(asked, masks):
+                errors[rows] = found
                 done += len(rows)
-                yield State(parent.reshape(asked.grid.shape), error, error, done, self.evaluations)
-            best = parent
+                if done < self.evaluations:
+                    shown = best if best.any() else masks[0]
+                    yield self._state(asked, shown, error, done)
+            # Whole rounds only: what a round teaches does not depend on how it was cut into calls.
+            means = errors.sum(1, dtype=np.float64) / count
+            total += errors.sum(0, dtype=np.float64)
+            times += masks.sum(0)
+            if turn == 0 or means.max() > error:
+                best, error = masks[means.argmax()], float(means.max())
+            yield self._state(asked, best, error, done)
             turn += 1
+
+    def _state(self, asked: Subject, best: Bools, error: float, done: int) -> State:
+        hidden = best.reshape(asked.grid.shape)
+        return State(hidden, error, error, done, self.evaluations)
 
     def _random(self, n: int, count: int) -> Bools:
         from workbench.masks.ranking import hide_lowest
