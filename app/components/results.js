@@ -176,7 +176,8 @@ export default mounter((root, view) => {
   const before = [picture("", "before"), picture("", "before")];
   const full = held("Reconstruction", images.reconstruction, before[0]);
   const pasted = held("Paste-back", images.composite, before[1]);
-  const [errors, score] = [new ErrorMap(), new ScoreMap()];
+  const errors = new ErrorMap();
+  const scores = []; // one for each map that the mask follows, made when first wanted
   const number = Object.fromEntries(["mse", "psnr", "ssim"].map((name) => [name, make("b", { "data-number": name, text: "–" })]));
   const counted = make("p", { "data-number": "counts" });
   const numbers = make("div", { class: "numbers", role: "group", "aria-label": "Numbers on hidden pixels" },
@@ -187,7 +188,7 @@ export default mounter((root, view) => {
   const caption = make("p", { class: "caption", "data-caption": "" });
   const tiles = make("div", { class: "tiles" },
     tile("Original", make("div", { class: "stage" }, images.original)),
-    tile("Masked", make("div", { class: "stage" }, images.masked)), score.node,
+    tile("Masked", make("div", { class: "stage" }, images.masked)),
     tile("Reconstruction", full.stage),
     tile("Paste-back", pasted.stage, "hold to compare"), errors.node, numbers);
   root.append(make("style", { text: SHARED_CSS + RESULTS_CSS }), make("div", { class: "frame" }, banner, tiles, caption));
@@ -206,10 +207,18 @@ export default mounter((root, view) => {
     images.masked.parentElement.classList.toggle("checker", pictures.masked.startsWith("data:image/png"));
     root.style.setProperty("--shape", shape);
     const ready = [...Object.entries(images).map(([name, image]) => swap(image, pictures[name])),
-      ...[...before, errors.backdrop, score.backdrop].map((image) => swap(image, pictures.original))];
+      ...[...before, errors.backdrop].map((image) => swap(image, pictures.original))];
+    const maps = data.maps ?? [];
+    while (scores.length < maps.length) {
+      scores.push(new ScoreMap());
+      tiles.insertBefore(scores.at(-1).node, tiles.children[1 + scores.length]);
+    }
+    scores.forEach((score, at) => {
+      score.update(maps[at]);
+      ready.push(swap(score.backdrop, pictures.original));
+    });
+    tiles.classList.toggle("mapped", maps.length > 0);
     errors.update(error);
-    score.update(data.maps?.[0]);
-    tiles.classList.toggle("mapped", Boolean(data.maps?.length));
     for (const name of Object.keys(number)) setText(number[name], data.numbers[name]);
     setText(counted, data.numbers.counts);
     setText(caption, data.caption);

@@ -72,3 +72,12 @@ def test_what_is_painted_becomes_the_map(visit: Callable[..., Page]) -> None:
     recipe, _ = shown_map(page)
     assert recipe.startswith('drawn(patches="')
     expect(page.locator(".mask-card")).to_contain_text("14 of 144 patches")
+
+
+def test_every_map_of_a_stack_is_shown(visit: Callable[..., Page]) -> None:
+    stack = 'layers(a=guided(ratio=0.2, scores="edges()"), b=parts(ratio=0.2))'
+    page = visit(f"?mask={stack}")
+    drawn(page, "layers(")
+    maps = page.locator("figure[data-map]")
+    expect(maps).to_have_count(2)
+    assert [each.get_attribute("data-map") for each in maps.all()] == ["edges()", "parts()"]
