@@ -35,6 +35,9 @@ export default mounter((root, view) => {
   }
   const saver = (label, name) => make("button", { type: "button", text: label, title: name, "data-file": name, onclick: () => save(name) });
 
+  const maps = make("div", { class: "group hidden" }, make("span", { text: "Score map" }),
+    saver("NPY", "map.npy"), saver("PNG", "map.png"));
+
   root.append(make("style", { text: SHARED_CSS + SHARE_CSS }),
     make("div", { class: "bar" },
       make("div", { class: "group" }, make("span", { text: "Share" }),
@@ -44,6 +47,7 @@ export default mounter((root, view) => {
       make("span", { class: "gap" }),
       make("div", { class: "group" }, make("span", { text: "Mask" }),
         saver("NPZ", "mask.npz"), saver("PNG", "mask.png"), saver("RLE", "mask.rle.json"), saver("JSON", "mask.json")),
+      maps,
       make("div", { class: "group" }, make("span", { text: "Picture" }),
         saver("Paste-back", "composite.png"), saver("Reconstruction", "reconstruction.png"), saver("Masked", "masked.png"),
         make("label", { title: "So that the picture restores the view on any machine" }, original, "with the photo inside"))),
@@ -52,6 +56,7 @@ export default mounter((root, view) => {
   return {
     update(next) {
       data = next;
+      maps.classList.toggle("hidden", !data.maps);
       clearTimeout(timer);
       // The address follows at rest: browsers refuse hundreds of changes a second.
       timer = setTimeout(() => {

@@ -63,7 +63,8 @@ def preview() -> Any:
 def share() -> None:
     """Link, code, command and downloads of what is shown."""
     spec = state.spec()
-    data = {"python": spec.python(), "command": spec.command()}
+    maps = bool(spec.strategy.needs)
+    data = {"python": spec.python(), "command": spec.command(), "maps": maps}
     component("share")(key="share", data={"query": urlencode(spec.to_query()), **data})
 
 

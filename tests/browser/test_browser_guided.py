@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.visitor import drawn, knob, numbers, paint, png, upload
+from workbench.data.score_maps import read_map
 
 
 def choose(page: Page, strategy: str) -> None:
@@ -21,7 +23,9 @@ def shown_map(page: Page) -> tuple[str, str]:
     return str(figure.get_attribute("data-map")), str(pixels)
 
 
-def test_a_map_guides_the_mask_of_an_uploaded_photo(visit: Callable[..., Page]) -> None:
+def test_a_map_guides_the_mask_of_an_uploaded_photo(
+    visit: Callable[..., Page], tmp_path: Path
+) -> None:
     page = visit()
     drawn(page)
     expect(page.locator("figure[data-map]")).to_have_count(0)
@@ -54,6 +58,14 @@ def test_a_map_guides_the_mask_of_an_uploaded_photo(visit: Callable[..., Page]) 
     scores.select_option("variance")
     drawn(page, "variance()")
     expect(page.locator(".banner")).to_be_hidden()
+
+    with page.expect_download() as download:
+        page.locator('[data-file="map.npy"]').click()
+    download.value.save_as(tmp_path / "map.npy")
+    saved = read_map(tmp_path / "map.npy")
+    figure = page.locator("figure[data-map] .stage canvas")
+    assert saved.shape == (12, 12)
+    assert f"{saved.max():.3g}" in str(figure.get_attribute("aria-label"))
 
     choose(page, "Parts")
     drawn(page, "parts(")
