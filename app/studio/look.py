@@ -61,7 +61,7 @@ STYLE = (
 #bench > *, #bench .block, #bench .html-container, #bench .root { min-width: 0; max-width: 100%; }
 #bench .form { background: none; border: 0; box-shadow: none; gap: 0.8rem; overflow: visible; }
 #bench label > span, #bench [data-testid="block-info"] { margin-bottom: 0.25rem; }
-#fit .wrap { gap: 0.4rem; flex-wrap: nowrap; }
+#fit .wrap { gap: 0.4rem; }
 #fit label { padding: 0.3rem 0.5rem; gap: 0.35rem; flex: 1 1 auto; }
 #fit label span { margin: 0; }
 #controls, #painting, #pictures { gap: 0.8rem; }
@@ -70,9 +70,16 @@ STYLE = (
 .trouble p { margin: 0; padding: 0.5rem 0.75rem; border-radius: 8px; font-size: 0.88rem;
   border-left: 4px solid var(--st-orange-color); background: var(--background-fill-secondary); }
 #recipe textarea { font-family: ui-monospace, Consolas, monospace; font-size: 0.86rem; }
-@media (max-width: 940px) {
-  #bench { flex-direction: column; }
-  #bench > * { width: 100%; min-width: 0 !important; flex: none; }
+@media (max-width: 1150px) {
+  #bench { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 1rem 1.4rem;
+    grid-template-rows: auto 1fr; }
+  #bench > * { width: 100%; min-width: 0 !important; }
+  #painting { grid-area: 1 / 1; } #controls { grid-area: 2 / 1; }
+  #pictures { grid-area: 1 / 2 / 3; }
+}
+@media (max-width: 720px) {
+  #bench { display: flex; flex-direction: column; flex-wrap: nowrap; }
+  #bench > * { flex: none; }
   #painting { order: 1; } #controls { order: 2; } #pictures { order: 3; }
 }
 @media (max-width: 640px) { .gradio-container > .main.main { padding: 0.8rem; } }
