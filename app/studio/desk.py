@@ -28,7 +28,7 @@ class Desk:
 
     `problems` holds sentences by the control they belong to; `picture` is the last scene that
     could be made, as `app.payloads.payload` gives it; `heard` holds the number of the last edit of
-    each set of knobs.
+    each set of knobs; `known` is false for a visitor of whom this server has not heard yet.
     """
 
     spec: SceneSpec = field(default_factory=SceneSpec)
@@ -37,6 +37,7 @@ class Desk:
     problems: Mapping[str, str] = field(default_factory=dict[str, str])
     picture: Mapping[str, Any] | None = None
     heard: Mapping[str, int] = field(default_factory=dict[str, int])
+    known: bool = False
 
     def replace(self, **changes: Any) -> "Desk":
         """A copy with some fields changed."""
@@ -77,8 +78,18 @@ class Desk:
 def opened(query: Mapping[str, str]) -> Desk:
     """The desk of a link; what cannot be read of it is told."""
     spec, wrong = linked(dict(query))
-    desk = Desk(spec, uploads=(spec.photo,) if uploads.is_upload(spec.photo) else ())
+    mine = (spec.photo,) if uploads.is_upload(spec.photo) else ()
+    desk = Desk(spec, uploads=mine, known=True)
     return desk.told("link", " ".join(wrong)) if wrong else desk
+
+
+def recalled(desk: Desk, told: Any) -> Desk:
+    """The desk; that of a page which was open while the server started anew is its link's.
+
+    `told` is what the page holds of `shared`.
+    """
+    query = told.get("query", "") if isinstance(told, dict) else ""
+    return desk if desk.known else opened(dict(parse_qsl(str(query))))
 
 
 def possible(desk: Desk) -> Desk:

@@ -101,13 +101,17 @@ class Page:
             (self.fill_knobs, _told(desks.tuned_fill, "fill")),
             (self.photos, lambda desk, value: desks.picked(desk, *value.get("told", ("", "")))),
         ):
-            control.input(self.handler(act), [self.desk, control], self.outputs, **self._turn())
+            control.input(self.handler(act), self.inputs(control), self.outputs, **self._turn())
         typed = self.handler(desks.typed_recipe, self.recipe)
-        self.recipe.input(typed, [self.desk, self.recipe], self.outputs, **self._turn())
+        self.recipe.input(typed, self.inputs(self.recipe), self.outputs, **self._turn())
         entered = self.handler(desks.typed_recipe)
         for leave in (self.recipe.submit, self.recipe.blur):
-            leave(entered, [self.desk, self.recipe], self.outputs, **self._turn())
-        self.leak.input(self.measure, [self.desk, self.leak], self.leak, **self._turn())
+            leave(entered, self.inputs(self.recipe), self.outputs, **self._turn())
+        self.leak.input(self.measure, self.inputs(self.leak), self.leak, **self._turn())
+
+    def inputs(self, control: Any) -> list[Any]:
+        """What a handler needs: the page's link restores a desk that a new server does not know."""
+        return [self.desk, control, self.share]
 
     def _turn(self) -> dict[str, Any]:
         return {
@@ -125,10 +129,11 @@ class Page:
 
     def handler(
         self, act: Callable[[Desk, Any], Desk], *keep: Any
-    ) -> Callable[[Desk, Any], list[Any]]:
+    ) -> Callable[[Desk, Any, Any], list[Any]]:
         """A listener that changes the desk by `act` and leaves the controls `keep` alone."""
 
-        def handle(desk: Desk, value: Any) -> list[Any]:
+        def handle(desk: Desk, value: Any, shared: Any) -> list[Any]:
+            desk = desks.recalled(desk, shared)
             try:
                 desk = act(desks.possible(desk), value)
             except Exception as error:
@@ -179,8 +184,9 @@ class Page:
             data["problem"] = _unexpected(error)
         return desk, {**values, self.results: data}
 
-    def measure(self, desk: Desk, value: Any) -> dict[str, Any]:
+    def measure(self, desk: Desk, value: Any, shared: Any) -> dict[str, Any]:
         """The leak meter's rows, or the sentence why there are none."""
+        desk = desks.recalled(desk, shared)
         mark = payloads.mark(desk.spec)
         data: dict[str, Any] = {"mark": mark, "rows": [], "verdict": ""}
         if value.get("told", [None, None])[1] != mark:
