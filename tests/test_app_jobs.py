@@ -5,9 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from app import jobs as module
 from app.jobs import Job, Jobs, Step
+from app.jobs import jobs as jobs_of_all
+from app.routes import ROUTES
 from app.worker import Worker
 from workbench.errors import BadInput
 
@@ -163,3 +167,24 @@ def test_a_broken_job_does_not_take_the_others_down(ran: list[str]) -> None:
     until(over(second))
     until(over(first))
     assert (first.state, second.state) == ("failed", "done")
+
+
+def test_a_job_is_read_and_cancelled_by_its_secret_alone(ran: list[str]) -> None:
+    app = Starlette(routes=[route for route in ROUTES if "/api/job/" in route.path])
+    ask = TestClient(app)
+    job = jobs_of_all.start(counting("a", ran, 10**6))
+    until(lambda: job.done > 3)
+    address = f"/api/job/{job.mark}"
+    report = ask.get(f"{address}?since=2").json()
+    assert report["state"] == "running"
+    assert report["events"][0] == {"at": 2}
+    assert ask.get(f"{address}?since=-1").json()["events"][0] == {"at": 0}
+    assert ask.get("/api/job/guess").status_code == 404
+    assert ask.post(f"{address}/cancel").status_code == 403
+    assert ask.get(f"{address}/cancel").status_code == 405
+    wanted = {"x-workbench": "job"}
+    assert ask.post("/api/job/guess/cancel", headers=wanted).status_code == 404
+    assert not job.leave
+    assert ask.post(f"{address}/cancel", headers=wanted).status_code == 200
+    until(over(job))
+    assert ask.get(address).json()["state"] == "cancelled"

@@ -1,5 +1,7 @@
 """Matrix, curve and spread: the numbers of single scenes, made in batches."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,18 @@ def test_training_ratios_come_from_the_card() -> None:
     found = training(SceneSpec())
     assert sorted(found.ratios) == [0.5, 0.6, 0.6, 0.7, 0.75, 0.75, 0.85, 0.9]
     assert found.usual == 0.75
+
+
+def test_training_ratio_of_a_folder_of_transformers(tmp_path: Path) -> None:
+    from transformers import ViTMAEConfig, ViTMAEForPreTraining
+
+    config = ViTMAEConfig(
+        image_size=16, patch_size=8, hidden_size=24, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=24, decoder_hidden_size=16, decoder_num_hidden_layers=1,
+        decoder_num_attention_heads=2, decoder_intermediate_size=16, mask_ratio=0.6,
+    )  # fmt: skip
+    ViTMAEForPreTraining(config).save_pretrained(tmp_path)
+    assert training(SceneSpec(model=str(tmp_path))).ratios == (0.6,)
 
 
 def test_the_spread_is_numpy_s_over_single_scenes() -> None:

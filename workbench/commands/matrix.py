@@ -69,8 +69,8 @@ def matrix(
     for (row, col), picture in known.items():
         write_bytes(folder / f"cell-{row}-{col}.png", _png(picture))
     if known:
-        names, heads = [str(MASKS.parse(row)) for row in rows], [f"{col:g}" for col in cols]
-        write_bytes(folder / "matrix.png", _png(contact_sheet(known, names, heads)))
+        sheet = contact_sheet(known, rows, [f"{col:g}" for col in cols])
+        write_bytes(folder / "matrix.png", _png(sheet))
     record = report(spec, rows, cols, made, [*notes])
     write_bytes(folder / "report.json", as_text(record).encode())
     say(record, [*lines(rows, cols, made), f"written to {folder}"], as_json)

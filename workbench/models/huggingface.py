@@ -82,6 +82,9 @@ def from_folder(folder: Path, stretch: Stretch | None = None) -> Checkpoint:
     card = described(
         folder.name, "transformers ViTMAEForPreTraining", shape, decoder, norm_pix, digest
     )
+    ratio = config.get("mask_ratio")
+    if type(ratio) is float and 0 <= ratio <= 1:
+        card["mask_ratio"] = ratio  # what it was trained with; any other is asked for all the same
     return Checkpoint(
         model=assemble(state, shape, decoder, path),
         card=card,
