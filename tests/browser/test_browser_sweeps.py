@@ -35,6 +35,7 @@ def jobs_are(page: Page, running: int) -> None:
 
 def test_a_matrix_of_one_s_own_photo(visit: Callable[..., Page]) -> None:
     page = visit("matrix?ratios=0.4,0.75")
+    job_is(page, "done")
     upload(page, png(11))
     expect(page).to_have_url(re.compile("photo=upload-"), timeout=SLOW)
     job_is(page, "done")
@@ -66,6 +67,7 @@ def test_a_matrix_of_one_s_own_photo(visit: Callable[..., Page]) -> None:
 
 def test_a_long_search_beside_another_page(visit: Callable[..., Page], app_server: Any) -> None:
     searching = visit("searches?search=worst_mask(ratio=0.5, evaluations=1000000)")
+    expect(searching.get_by_role("button", name="Copy link")).to_be_visible(timeout=SLOW)
     upload(searching, png(12))
     expect(searching).to_have_url(re.compile("photo=upload-"), timeout=SLOW)
     expect(searching.locator(".row[data-knob=evaluations]")).to_be_visible()
@@ -101,6 +103,7 @@ def test_closing_the_page_ends_its_search(visit: Callable[..., Page]) -> None:
     drawn(watcher)
     jobs_are(watcher, 0)
     page = visit("searches?photo=coffee&search=smallest_visible_set(aim=60.0)", viewport=PHONE)
+    expect(page.get_by_role("button", name="Copy link")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Start").click()
     job_is(page, "running")
     main = page.locator('[data-testid="stMain"]')
