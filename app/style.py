@@ -16,10 +16,7 @@ CSS = (
     f"<style>{MASK_CARD}"
     """
 [data-testid="stMainBlockContainer"] { padding: 1rem 1.6rem 1rem; max-width: 1700px; }
-[data-testid="stApp"]:has([data-testid="stTopNavLink"]) [data-testid="stMainBlockContainer"] {
-  padding-top: 4.2rem; }
-[data-testid="stApp"]:not(:has([data-testid="stTopNavLink"])) [data-testid="stHeader"] {
-  height: 0; min-height: 0; }
+[data-testid="stMainBlockContainer"] { padding-top: 4.2rem; }
 [data-testid="stMain"] [data-testid="stElementContainer"][data-stale="true"] { opacity: 1; }
 .st-key-title { align-items: baseline; gap: 0.9rem; padding-bottom: 0.6rem; }
 .st-key-title h4 { padding: 0; margin: 0; font-size: 1.25rem; }
@@ -40,7 +37,7 @@ CSS = (
   .st-key-bench :has(> .st-key-more-controls) { order: 5; }
 }
 @media (max-width: 640px) {
-  [data-testid="stMainBlockContainer"] { padding: 0.8rem 0.8rem 1rem; }
+  [data-testid="stMainBlockContainer"] { padding: 3.6rem 0.8rem 1rem; }
 }
 </style>"""
 )
