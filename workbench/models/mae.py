@@ -20,10 +20,10 @@ class DecoderShape:
     hidden: int = 512
 
 
-class MaskedAutoencoder(nn.Module):
-    """A ViT over visible patches and a small decoder over all of them.
+class PatchDecoder(nn.Module):
+    """A small transformer over what an encoder made of the visible patches, and mask tokens.
 
-    Follows `models_mae.py` of facebookresearch/mae (decoder parameter names are its own), with one
+    Follows `models_mae.py` of facebookresearch/mae (parameter names are its own), with one
     difference that changes no number: tokens are not put back in picture order before the decoder,
     because attention does not care about order once positions are added.
     """
@@ -31,7 +31,7 @@ class MaskedAutoencoder(nn.Module):
     def __init__(self, shape: ViTShape, decoder: DecoderShape) -> None:
         super().__init__()
         self.shape, self.decoder_shape = shape, decoder
-        self.encoder = ViT(shape)
+        self._add_encoder()
         d = decoder.dim
         self.decoder_embed = nn.Linear(shape.dim, d)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, d))
@@ -43,6 +43,49 @@ class MaskedAutoencoder(nn.Module):
         )
         self.decoder_norm = nn.LayerNorm(d, shape.eps)
         self.decoder_pred = nn.Linear(d, shape.patch**2 * 3)
+
+    def _add_encoder(self) -> None:
+        """Make what is to stand before the decoder in every list of weights; here nothing."""
+
+    def decode(
+        self, latent: Tensor, visible: Tensor, hidden: Tensor, *, everything: bool = False
+    ) -> Tensor:
+        """Predict patches from the visible ones.
+
+        Args:
+            latent: what the encoder made of the visible patches, [b, prefix + k, dim].
+            visible: int64 [b, k].
+            hidden: int64 [b, tokens - k].
+            everything: predict all patches in picture order; otherwise only the hidden ones, in the
+                order of `hidden` (then the last decoder block asks for those alone).
+
+        Returns:
+            [b, tokens or tokens - k, patch * patch * 3] in the space of the training target.
+        """
+        b, prefix = latent.shape[0], self.shape.prefix
+        y = self.decoder_embed(latent)
+        place = self.decoder_pos_embed.to(y.dtype)
+        spots = place[:, prefix:].expand(b, -1, -1)
+        blanks = self.mask_token.to(y.dtype) + gather_tokens(spots, hidden)
+        seen = [place[:, :prefix].expand(b, -1, -1), gather_tokens(spots, visible)]
+        y = torch.cat([y + torch.cat(seen, dim=1), blanks], dim=1)
+        tail = None if everything else hidden.shape[1]
+        for i, block in enumerate(self.decoder_blocks):
+            y = block(y, tail if i == len(self.decoder_blocks) - 1 else None)
+        y = self.decoder_pred(self.decoder_norm(y))
+        if not everything:
+            return y
+        order = torch.cat([visible, hidden], dim=1).argsort(1)
+        return gather_tokens(y[:, prefix:], order)
+
+
+class MaskedAutoencoder(PatchDecoder):
+    """A ViT over visible patches and a small decoder over all of them (`models_mae.py`)."""
+
+    encoder: ViT
+
+    def _add_encoder(self) -> None:
+        self.encoder = ViT(self.shape)
 
     def initialise(self, seed: int) -> None:
         """Set weights as the official code does: Xavier linears, sin-cos places, normal tokens."""
@@ -95,26 +138,6 @@ class MaskedAutoencoder(nn.Module):
         if activations is not None:
             activations["latent"] = latent
         return self.decode(latent, visible, hidden, everything=everything)
-
-    def decode(
-        self, latent: Tensor, visible: Tensor, hidden: Tensor, *, everything: bool = False
-    ) -> Tensor:
-        """Predict patches from what the encoder made, [b, prefix + k, dim]; else as `forward`."""
-        b, prefix = latent.shape[0], self.shape.prefix
-        y = self.decoder_embed(latent)
-        place = self.decoder_pos_embed.to(y.dtype)
-        spots = place[:, prefix:].expand(b, -1, -1)
-        blanks = self.mask_token.to(y.dtype) + gather_tokens(spots, hidden)
-        seen = [place[:, :prefix].expand(b, -1, -1), gather_tokens(spots, visible)]
-        y = torch.cat([y + torch.cat(seen, dim=1), blanks], dim=1)
-        tail = None if everything else hidden.shape[1]
-        for i, block in enumerate(self.decoder_blocks):
-            y = block(y, tail if i == len(self.decoder_blocks) - 1 else None)
-        y = self.decoder_pred(self.decoder_norm(y))
-        if not everything:
-            return y
-        order = torch.cat([visible, hidden], dim=1).argsort(1)
-        return gather_tokens(y[:, prefix:], order)
 
 
 def sincos_positions(dim: int, rows: int, cols: int, prefix: int) -> np.ndarray:

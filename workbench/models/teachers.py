@@ -79,6 +79,12 @@ class Teacher(nn.Module):
         return self.encoder.states(self.encoder.embed(self.patches(images), visible), count)
 
     @torch.no_grad()
+    def entering(self, images: Tensor, block: int) -> Tensor:
+        """What enters a block, counted from 0, [b, prefix + n, dim]; later blocks cost nothing."""
+        x = self.encoder.embed(self.patches(images))
+        return self.encoder.states(x, block)[-1] if block else x
+
+    @torch.no_grad()
     def attention(self, images: Tensor) -> Tensor:
         """Attention of the class token, or of all patches, to each patch, [b, rows * cols].
 
