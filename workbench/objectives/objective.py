@@ -182,7 +182,7 @@ class Objective(Member):
     def refuses(self, strategy: Strategy) -> str | None:
         """Return why a mask cannot go with it, in a sentence, or None if it can."""
         if not self.masked:
-            return f"{self.name} hides nothing"
+            return f"{self.name} hides nothing, so it takes no mask"
         if strategy.frames != self.frames and strategy.frames:
             return f"{strategy.name} hides by {strategy.frames}, which {self.name} does not have"
         if strategy.domain != self.domain:

@@ -1,0 +1,61 @@
+"""Learn the labels: what pretraining without them is compared with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, cast
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from workbench.errors import BadInput
+from workbench.masks import Mask
+from workbench.models.headed import HeadedEncoder
+from workbench.models.initial import initialise
+from workbench.models.patches import normalise, patchify
+from workbench.objectives.objective import Batch, EncoderShape, Loss, Objective, Takes
+from workbench.objectives.sized import cifar10
+from workbench.params import Knob
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supervised(Objective):
+    """Cross-entropy of a linear head on the mean patch token to the label; nothing is hidden.
+
+    With label smoothing s the target is 1 - s at the label and s spread evenly over all classes, so
+    the loss ends at the entropy of that target, not at 0.
+
+    Dosovitskiy et al., ViT; official file `vit_jax/train.py` of google-research/vision_transformer.
+    """
+
+    paper: ClassVar[str] = "arXiv:2010.11929"
+    takes: ClassVar[Takes] = "labelled"
+    masked: ClassVar[bool] = False
+    default_mask: ClassVar[str] = ""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("supervised", 1000, 40_000)
+
+    smoothing: Annotated[float, Knob("share of a label spread over all classes", 0, 1, 0.05)] = 0.1
+
+    def build(self, shape: EncoderShape, seed: int) -> HeadedEncoder:
+        """A ViT with a linear head to the classes.
+
+        Raises:
+            BadInput: data with fewer than two classes.
+        """
+        if shape.classes < 2:
+            raise BadInput(
+                f"supervised is given {shape.classes} classes, but needs at least 2; take labelled "
+                "data, such as digits()."
+            )
+        model = HeadedEncoder(shape.vit, nn.Linear(shape.dim, shape.classes))
+        initialise(model, seed)
+        return model
+
+    def loss(self, model: nn.Module, batch: Batch, mask: Mask, step: int, progress: float) -> Loss:
+        """Mean over the batch; `accuracy` is the share of labels found."""
+        own = cast(HeadedEncoder, model)
+        labels = cast(Tensor, batch.labels)
+        patches = patchify(normalise(batch.images), own.encoder.shape.patch)
+        said = own.head(own.pooled(patches)).float()
+        right = (said.argmax(1) == labels).float().mean()
+        total = F.cross_entropy(said, labels, label_smoothing=self.smoothing)
+        return Loss(total, {"accuracy": right})
