@@ -14,7 +14,7 @@ from PIL import Image
 
 from workbench.data.images import fit
 from workbench.errors import BadInput
-from workbench.masks import Grid, Mask
+from workbench.masks import Grid, Mask, annotations
 from workbench.masks.imports import read
 from workbench.masks.outlines import fill, rectangle
 
@@ -224,6 +224,17 @@ def test_a_broken_labelme_file_is_refused(
         with pytest.raises(BadInput, match=sentence) as caught:
             reader()
         assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_an_export_that_would_take_minutes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(annotations, "DRAWN_LIMIT", 10_000)
+    path = cvat(tmp_path, image('<ellipse label="a" cx="0" cy="0" rx="99" ry="99"/>' * 6))
+    assert read(path, GRID).counts.tolist() == [16]
+    path = cvat(tmp_path, image('<ellipse label="a" cx="0" cy="0" rx="99" ry="99"/>' * 7))
+    with pytest.raises(BadInput, match=r"what 'cat\.jpg' holds is too many and large"):
+        read(path, GRID)
 
 
 def test_our_own_files_are_read_too_and_know_no_labels(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ const LAYERS_CSS = `
     border-radius: 8px; padding: 3px 9px; cursor: pointer; font-size: 0.82rem; }
   .add button:hover:enabled, .add label:hover { border-color: var(--st-primary-color); }
   .add label:focus-within { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
-  .add :disabled { opacity: 0.45; cursor: default; }
+  .add :disabled, .add label:has(:disabled) { opacity: 0.45; cursor: default; }
   .said { margin: 5px 0 0; font-size: 0.82rem; }
   .said:empty { display: none; }
 `;
@@ -80,6 +80,7 @@ class LayerLine {
     this.node.classList.toggle("chosen", state.chosen === at);
     this.node.classList.toggle("off", !layer.on);
     this.title.setAttribute("aria-pressed", String(state.chosen === at));
+    this.title.title = `${spoken}: work on this layer`;
     setText(this.name, layer.name);
     setText(this.detail, `${layer.invert ? "inverted, " : ""}${layer.detail}`);
     this.eye.replaceChildren(icon(layer.on ? "eye" : "shut"));

@@ -22,6 +22,7 @@ MUTATING = [
     ("POST", "/_stcore/agent/interact"),
     ("POST", "/login"),
     ("POST", "/api/upload"),
+    ("POST", "/api/mask"),
     ("POST", "/api/health"),
     ("PATCH", "/"),
     ("OPTIONS", "/_stcore/upload_file/session/file"),
@@ -59,8 +60,30 @@ def test_an_upload_needs_the_header_that_other_sites_cannot_send(server: Any) ->
 
 def test_an_upload_without_an_end_is_cut_off(server: Any) -> None:
     head = {"Origin": server.origin(), "X-Workbench": "upload", "Transfer-Encoding": "chunked"}
-    status = server.pour("/api/upload", head, b"x" * 2**20, 80)
-    assert status == 413
+    for path in ("/api/upload", "/api/mask?file=a.xml"):
+        assert server.pour(path, head, b"x" * 2**20, 80) == 413
+
+
+def test_a_mask_file_is_guarded_as_an_upload_is(server: Any) -> None:
+    own = {"Origin": server.origin()}
+    assert server.ask("POST", "/api/mask?file=a.xml", own, "<a/>")[0] == 403
+    own["X-Workbench"] = "upload"
+    for name, content, words in (
+        ("../../../etc/passwd", "x", "no known ending"),
+        ("..%2f..%2fx.npz", "x", "is no whole .npz mask file"),
+        (
+            "a.xml",
+            '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>',
+            "document type",
+        ),
+        ("a.json", "[" * 100_000, "no whole"),
+        ("", "x", "no known ending"),
+    ):
+        status, _, body = server.ask("POST", f"/api/mask?file={name}", own, content)
+        assert status == 200
+        assert words in json.loads(body)["problem"]
+    status, _, body = server.ask("POST", "/api/mask?file=a.xml&mask=nope()", own, "<a/>")
+    assert status == 200 and "nope" in json.loads(body)["problem"]
 
 
 def test_the_websocket_answers_our_own_pages_only(server: Any) -> None:

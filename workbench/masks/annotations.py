@@ -14,9 +14,10 @@ from workbench.errors import BadInput, shown
 from workbench.masks import outlines
 
 Bools = NDArray[np.bool_]
-Draw = Callable[[Bools], None]
+Draw = Callable[[Bools], int]
 PIXEL_LIMIT = 1 << 26
 SHAPE_LIMIT = 10_000
+DRAWN_LIMIT = 1 << 28  # pixels looked at for one picture
 XML_LIMIT = 1 << 26
 FLAT = ("line", "linestrip", "point", "points", "polyline", "cuboid", "skeleton", "tag")
 
@@ -46,11 +47,19 @@ class Annotated:
             )
 
     def plane(self, labels: Sequence[str] = ()) -> Bools:
-        """Return the union of all things, or of those with these labels, bool [height, width]."""
-        plane = np.zeros((self.height, self.width), bool)
+        """Return the union of all things, or of those with these labels, bool [height, width].
+
+        Raises:
+            BadInput: so many large things that drawing them would take minutes.
+        """
+        plane, drawn = np.zeros((self.height, self.width), bool), 0
         for shape in self.shapes:
             if not labels or shape.label in labels:
-                shape.draw(plane)
+                drawn += shape.draw(plane)
+            if drawn > DRAWN_LIMIT:
+                raise BadInput(
+                    f"the things in {shown(self.name)} are too many and large; split it."
+                )
         return plane
 
 

@@ -30,8 +30,11 @@ def points_of(values: object) -> Points:
     return points
 
 
-def fill(plane: Bools, points: Points) -> None:
+def fill(plane: Bools, points: Points) -> int:
     """Set what lies inside a closed polygon by the even-odd rule, in place, bool [height, width].
+
+    Returns:
+        How many pixels were looked at, here and below.
 
     Raises:
         BadInput: an outline with so many corners that it would take minutes.
@@ -45,7 +48,7 @@ def fill(plane: Bools, points: Points) -> None:
         raise BadInput(f"its outline of {len(points)} points is too long; simplify it.")
     edge = np.repeat(np.arange(len(points)), spans)
     if not len(edge):
-        return
+        return 0
     line = np.arange(len(edge)) - np.repeat(np.cumsum(spans) - spans, spans) + first[edge]
     part = (line + 0.5 - start[edge, 1]) / (end[edge, 1] - start[edge, 1])
     cross = start[edge, 0] + part * (end[edge, 0] - start[edge, 0])
@@ -55,6 +58,7 @@ def fill(plane: Bools, points: Points) -> None:
     np.add.at(turns, (line - low, column - left), 1)
     inside = np.cumsum(turns, axis=1, dtype=np.uint8)[:, : right - left] & 1
     plane[low:high, left:right] |= inside.view(np.bool_)
+    return inside.size
 
 
 def rectangle(left: float, top: float, right: float, bottom: float, turn: float = 0.0) -> Points:
@@ -68,7 +72,7 @@ def rectangle(left: float, top: float, right: float, bottom: float, turn: float 
 
 def fill_ellipse(
     plane: Bools, x: float, y: float, across: float, down: float, turn: float = 0.0
-) -> None:
+) -> int:
     """Set what lies inside an ellipse of these radii, turned by degrees clockwise, in place."""
     reach = max(across, down, 0.0)
     low, high = (int(np.clip(y + side * reach, 0, plane.shape[0])) for side in (-1, 1))
@@ -80,12 +84,14 @@ def fill_ellipse(
     aside = (dy * math.cos(angle) - dx * math.sin(angle)) / max(down, 1e-9)
     part = plane[low : high + 1, left : right + 1]
     part |= (along**2 + aside**2 <= 1)[: part.shape[0], : part.shape[1]]
+    return part.size
 
 
-def paste(plane: Bools, pixels: Bools, left: int, top: int) -> None:
+def paste(plane: Bools, pixels: Bools, left: int, top: int) -> int:
     """Set the pixels of a small mask at its place, cut at the border, in place."""
     rows = slice(max(0, top), max(0, min(plane.shape[0], top + pixels.shape[0])))
     cols = slice(max(0, left), max(0, min(plane.shape[1], left + pixels.shape[1])))
     part = plane[rows, cols]
     if part.size:
         part |= pixels[rows.start - top :, cols.start - left :][: part.shape[0], : part.shape[1]]
+    return part.size
