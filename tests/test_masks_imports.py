@@ -233,7 +233,7 @@ def test_an_export_that_would_take_minutes_is_refused(
     path = cvat(tmp_path, image('<ellipse label="a" cx="0" cy="0" rx="99" ry="99"/>' * 6))
     assert read(path, GRID).counts.tolist() == [16]
     path = cvat(tmp_path, image('<ellipse label="a" cx="0" cy="0" rx="99" ry="99"/>' * 7))
-    with pytest.raises(BadInput, match=r"what 'cat\.jpg' holds is too many and large"):
+    with pytest.raises(BadInput, match=r"things in 'cat\.jpg' are too many and large"):
         read(path, GRID)
 
 
