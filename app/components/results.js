@@ -2,7 +2,7 @@
 
 const RESULTS_CSS = `
   .tiles { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 10px 12px; }
-  @container (max-width: 380px) { .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+  @container (max-width: 450px) { .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
   .frame { container-type: inline-size; }
   figure { margin: 0; display: grid; grid-template-columns: minmax(0, 1fr); gap: 4px; align-content: start; min-width: 0; }
   figcaption { font-size: 0.82rem; font-weight: 600; display: flex; justify-content: space-between; gap: 6px; }
