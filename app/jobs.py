@@ -145,7 +145,7 @@ class Job:
 class Jobs:
     """The jobs of all pages: `most` run in turn, the others wait in the order they came."""
 
-    def __init__(self, run: Callable[..., Any] = worker.run, most: int = RUNNING) -> None:
+    def __init__(self, run: Callable[..., Any] = worker.run_behind, most: int = RUNNING) -> None:
         self._run, self._most = run, most
         self._known: dict[str, Job] = {}
         self._queue: deque[Job] = deque()

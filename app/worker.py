@@ -6,10 +6,14 @@ at a time, first come, first served.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
+
+# A page asks twice for a picture, preview and scene: work that can wait lets both pass.
+QUIET_SECONDS, PATIENCE_SECONDS = 0.04, 0.3
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,15 +26,30 @@ class Worker:
         self._waiting: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._asked = 0.0
 
     def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do the work on the thread and wait for it; what it raises is raised here."""
+        try:
+            self._asked = time.monotonic()
+            return self._done(lambda: work(*args, **kwargs))
+        finally:
+            self._asked = time.monotonic()
+
+    def run_behind(self, work: Callable[[], T]) -> T:
+        """The same for work that can wait: while pages ask, it steps back, but not for ever."""
+        given_up = time.monotonic() + PATIENCE_SECONDS
+        while (now := time.monotonic()) < min(self._asked + QUIET_SECONDS, given_up):
+            time.sleep(min(self._asked + QUIET_SECONDS, given_up) - now)
+        return self._done(work)
+
+    def _done(self, work: Callable[[], T]) -> T:
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._take, name="heavy", daemon=True)
                 self._thread.start()
         result: Future[T] = Future()
-        self._waiting.put((result, lambda: work(*args, **kwargs)))
+        self._waiting.put((result, work))
         return result.result()
 
     def _take(self) -> None:
@@ -43,4 +62,5 @@ class Worker:
             del result, work  # so that a waiting thread does not keep the last picture alive
 
 
-run = Worker().run
+_worker = Worker()
+run, run_behind = _worker.run, _worker.run_behind

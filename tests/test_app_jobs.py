@@ -97,6 +97,25 @@ def test_other_work_waits_for_one_step_at_most(ran: list[str]) -> None:
         until(over(job))
 
 
+def test_jobs_step_back_while_pages_ask_but_not_for_ever(
+    ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker()
+    jobs = Jobs(worker.run_behind)
+    job = jobs.start(counting("a", ran, 10**6))
+    until(lambda: len(ran) > 4)
+    monkeypatch.setattr("app.worker.QUIET_SECONDS", 2 * SLOW)
+    monkeypatch.setattr("app.worker.PATIENCE_SECONDS", 2.0)
+    worker.run(lambda: None)
+    worker.run(lambda: None)
+    before = len(ran)
+    worker.run(lambda: None)  # a page's next call follows at once: no step came between
+    assert len(ran) - before <= 1
+    until(lambda: len(ran) >= before + 2)  # though it is never quiet, patience ends
+    job.cancel()
+    until(over(job))
+
+
 def test_cancelling_ends_the_generator_between_two_steps(ran: list[str]) -> None:
     jobs = Jobs(Worker().run)
     job = jobs.start(counting("a", ran, 10_000))
