@@ -18,7 +18,9 @@ from workbench import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SHORT_RUNS = ("draw", "reconstruct", "measure", "atlas", "strategies", "doctor")
+SHORT_RUNS = (
+    "draw", "reconstruct", "measure", "matrix", "search", "atlas", "strategies", "doctor",
+)  # fmt: skip
 
 
 def blocks(language: str) -> list[str]:
