@@ -8,7 +8,7 @@ from torch import nn
 
 from workbench.data.sets import DATASETS, Pictures
 from workbench.masks import MASKS, Mask
-from workbench.objectives import OBJECTIVES, Batch, EncoderShape, Objective
+from workbench.objectives import OBJECTIVES, Batch, EncoderShape, Loss, Objective
 from workbench.runs.config import RunConfig
 from workbench.runs.feeding import Feed
 from workbench.runs.setting import Setting
@@ -31,10 +31,12 @@ class Ready:
     mask: Mask
 
     def loss(self, seed: int = 5, progress: float = 0.5) -> torch.Tensor:
+        return self.parts(seed, progress).total
+
+    def parts(self, seed: int = 5, progress: float = 0.5) -> Loss:
         torch.manual_seed(seed)
-        return (
-            self.objective.at(progress).loss(self.model, self.batch, self.mask, 3, progress).total
-        )
+        now = self.objective.at(progress)
+        return now.loss(self.model, self.batch, self.mask, 3, progress)
 
 
 def data_for(objective: Objective) -> str:

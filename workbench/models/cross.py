@@ -16,13 +16,13 @@ class CrossAttention(nn.Module):
         self.kv = nn.Linear(dim, 2 * dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, asking: Tensor, asked: Tensor) -> Tensor:
-        """[b, m, dim] and [b, n, dim] to [b, m, dim]."""
+    def forward(self, asking: Tensor, asked: Tensor, keys: Tensor | None = None) -> Tensor:
+        """[b, m, dim] and [b, n, dim] to [b, m, dim]; bool [b, n] says who may be asked."""
         b, m, d = asking.shape
         q = self.q(asking).view(b, m, self.heads, -1).transpose(1, 2)
         kv = self.kv(asked).view(b, asked.shape[1], 2, self.heads, -1)
         k, v = kv.permute(2, 0, 3, 1, 4).unbind(0)
-        return self.proj(attend(q, k, v).transpose(1, 2).reshape(b, m, d))
+        return self.proj(attend(q, k, v, keys).transpose(1, 2).reshape(b, m, d))
 
 
 class CrossBlock(nn.Module):

@@ -75,7 +75,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Loss:
-    """What a step minimises, a scalar, and its parts by name for the curves (detached there)."""
+    """What a step minimises, a scalar, and its parts by name for the curves (detached there).
+
+    A part called `floor` is what the total cannot go below where that is not 0.
+    """
 
     total: "Tensor"
     parts: "Mapping[str, Tensor | float]" = field(default_factory=dict)
