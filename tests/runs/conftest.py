@@ -1,6 +1,12 @@
-"""Small runs in folders of their own."""
+"""Small runs in folders of their own, and real processes that train them."""
 
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +14,7 @@ import pytest
 
 from workbench.runs.config import RunConfig
 from workbench.runs.presets import run_preset
-from workbench.runs.store import RunStore
+from workbench.runs.store import Run, RunStore
 
 Small = Callable[..., RunConfig]
 
@@ -28,3 +34,58 @@ def small() -> Small:
 @pytest.fixture
 def store(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "runs")
+
+
+class Trainers:
+    """Starts trainers as processes of their own; see forker.py."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("forker.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        self.lock = threading.Lock()
+
+    def _ask(self, order: dict[str, object]) -> int:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        with self.lock:
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+            return int(self.process.stdout.readline())
+
+    def start(self, run: Run, *, longest_file: int = 0, poison: int = 0) -> int:
+        """Start a trainer; returns its process number."""
+        order = {"run": str(run.path), "longest_file": longest_file, "poison": poison}
+        return self._ask(order)
+
+    def wait(self, pid: int) -> int:
+        """Wait for a trainer's end; returns its status, negative for a signal."""
+        return self._ask({"wait": pid})
+
+    def train(self, run: Run, *, longest_file: int = 0, poison: int = 0) -> int:
+        """Train a run to its end; returns the status of its process."""
+        return self.wait(self.start(run, longest_file=longest_file, poison=poison))
+
+    def close(self) -> None:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait(20)
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def trainers() -> Iterator[Trainers]:
+    found = Trainers()
+    yield found
+    found.close()
+
+
+def until(true: Callable[[], object], seconds: float = 90) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)

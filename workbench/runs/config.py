@@ -22,8 +22,9 @@ OPERATIONAL = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Everything that decides a run. Sizes in pixels, `memory` in MB, `stall` in seconds.
+    """Everything that decides a run.
 
+    Sizes are in pixels, `stall` in seconds, `memory` in MB beside libraries and decoded data.
     `objective`, `mask` and `data` are recipes; an empty mask is the objective's own. The learning
     rate rises over `warmup` steps, stays, and falls to zero over the last `cooldown` share (1 and
     "cosine" for the usual half period). `muon` uses Muon for the matrices of the blocks with
@@ -66,7 +67,7 @@ class RunConfig:
     log_every: Annotated[int, Knob("steps between lines of metrics", 1, 1_000_000, 1)] = 10
     keep: Annotated[int, Knob("newest checkpoints kept", 1, 10_000, 1, None, 20)] = 3
     stall: Annotated[float, Knob("seconds without a step until an alert", 1, 1e6, 10)] = 120.0
-    memory: Annotated[int, Knob("MB of address space on a CPU; 0 for any", 0, 1 << 30, 256)] = 0
+    memory: Annotated[int, Knob("MB for training on a CPU; 0 for any", 0, 1 << 30, 256)] = 0
     name: Annotated[str, Knob("what people call it")] = ""
     preset: Annotated[str, Knob("the set-up that it came from")] = ""
     group: Annotated[str, Knob("the sweep that it belongs to")] = ""

@@ -32,4 +32,12 @@ def limit_memory(megabytes: int) -> None:
     import resource
 
     limit = psutil.Process().memory_info().vms + megabytes * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def lift_limit() -> None:
+    """Take `limit_memory` back, for what comes after a failure and for child processes."""
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))

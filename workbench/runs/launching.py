@@ -194,7 +194,8 @@ def resume(run: Run, overrides: Mapping[str, Any] | None = None) -> Handle:
         raise BadInput(f"{run.id} is done after {state.get('step')} steps; start a new run.")
     write_json(run.path / CONFIG, config.record())
     (run.path / STOP).unlink(missing_ok=True)
-    run.set_state(state="queued", pid=None, mark=None, reason="", problem="", alert="")
+    tries = int(state.get("tries", 0)) + 1
+    run.set_state(state="queued", tries=tries, pid=None, mark=None, reason="", problem="", alert="")
     Queue(run.path.parent).add(run)
     ensure_runner(run.path.parent)
     return Handle(run.path)

@@ -4,13 +4,14 @@ import contextlib
 import gc
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import BadInput
-from workbench.runs.failing import classify, limit_memory
+from workbench.runs.failing import classify, lift_limit
 from workbench.runs.identity import me
 from workbench.runs.locking import Lock
 from workbench.runs.stopping import stopping
@@ -18,12 +19,17 @@ from workbench.runs.store import ALERTS, STATE, Run
 
 LOCK = ".lock"
 DONE, FAILED, TAKEN = 0, 1, 3
+LEAVING = 30.0
 
 
 def main(folder: str) -> int:
     """Train the run of a folder; returns 0 if it is done or was stopped, 1 if it failed."""
     run, lock = Run(Path(folder)), Lock(Path(folder) / LOCK)
-    if not lock.take():
+    until = time.monotonic() + LEAVING
+    while not lock.take():
+        if run.state()["state"] == "queued" and time.monotonic() < until:
+            time.sleep(0.05)  # the one before has said its last word and is still leaving
+            continue
         print("another process trains this run already", flush=True)
         return TAKEN
     pid, mark = me()
@@ -46,7 +52,6 @@ def _attempt(run: Run, should_stop: Callable[[], bool]) -> tuple[str, str] | Non
 
     try:
         config = run.config
-        limit_memory(config.memory)
         if config.processes > 1:
             train_together(run)
         else:
@@ -86,13 +91,14 @@ def _which_fits(run: Run) -> str:
     from workbench.runs.rehearsing import largest_fitting
 
     gc.collect()
+    lift_limit()
     try:
         config = run.config
-        fits = largest_fitting(config)
+        fits = largest_fitting(config, run.path.parent)
     except Exception as problem:  # with so little memory left anything may fail
         return f"; which batch fits could not be measured ({type(problem).__name__})"
     if fits is None:
-        return f"; not even a batch of 1 fits, nor does one of {config.batch}: take a smaller model"
+        return f"; a batch of {config.batch} does not fit, nor a small one: take a smaller model"
     run.set_state(fits=fits)
     return f"; a batch of {config.batch} does not fit, one of {fits} does (measured): batch={fits}"
 

@@ -23,11 +23,11 @@ FILE, RUNNER_LOCK, RUNNER_LOG = "queue.sqlite", "queue.lock", "queue.log"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
   run TEXT PRIMARY KEY, position REAL NOT NULL, state TEXT NOT NULL, slot INTEGER,
-  pid INTEGER, mark TEXT, runner INTEGER, runner_mark TEXT, changed REAL);
+  pid INTEGER, mark TEXT, runner INTEGER, runner_mark TEXT, tries INTEGER);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 LOOK_EVERY = 0.2
-LAUNCH_GRACE = 60.0  # seconds that a started process may take to say so
+STARTED: "list[subprocess.Popen[bytes]]" = []  # runners of ours, so that their ends are noticed
 
 
 class Queue:
@@ -59,11 +59,12 @@ class Queue:
 
     def add(self, run: Run) -> None:
         """Put a run at the end."""
+        tries = run.state().get("tries", 0)
         with self._change() as db:
             last = db.execute("SELECT max(position) FROM jobs").fetchone()[0] or 0.0
             db.execute(
-                "INSERT OR REPLACE INTO jobs (run, position, state, changed) VALUES (?, ?, ?, ?)",
-                (run.id, last + 1, "waiting", time.time()),
+                "INSERT OR REPLACE INTO jobs (run, position, state, tries) VALUES (?, ?, ?, ?)",
+                (run.id, last + 1, "waiting", tries),
             )
 
     def remove(self, run: str) -> bool:
@@ -128,9 +129,9 @@ class Queue:
             if row is None or not free or len(taken) >= told["slots"]:
                 return None
             db.execute(
-                "UPDATE jobs SET state='started', slot=?, runner=?, runner_mark=?, changed=?, "
-                "pid=NULL, mark=NULL WHERE run=?",
-                (free[0], pid, mark, time.time(), row["run"]),
+                "UPDATE jobs SET state='started', slot=?, runner=?, runner_mark=?, pid=NULL, "
+                "mark=NULL WHERE run=?",
+                (free[0], pid, mark, row["run"]),
             )
             return row["run"], free[0]
 
@@ -154,7 +155,7 @@ class Queue:
             if alive(state.get("pid"), state.get("mark")) and state.get("state") in GOING:
                 self.started(job["run"], state["pid"], state["mark"])  # adopted by its identity
             elif job["pid"] is not None or not run.path.is_dir():
-                self._finish(run)
+                self._finish(run, job)
             elif not alive(job["runner"], job["runner_mark"]):
                 with self._change() as db:  # its runner died between taking and starting it
                     db.execute(
@@ -163,11 +164,13 @@ class Queue:
                         (job["run"], job["runner_mark"]),
                     )
 
-    def _finish(self, run: Run) -> None:
+    def _finish(self, run: Run, job: dict[str, Any]) -> None:
         self.ended(run.id)
         if not (run.path / CONFIG).is_file():
             return
         state = run.state()
+        if state.get("tries", 0) != job["tries"]:  # it has been put into the queue again
+            return
         if state["state"] == "queued":  # it ended before it could say a word
             said = next(reversed(run.log(1)), "")
             state = run.set_state(state="crashed", reason=f"the process did not start: {said}")
@@ -244,16 +247,19 @@ def look_after(folder: Path) -> None:
 def ensure_runner(folder: Path) -> None:
     """Start a runner for a folder unless one looks after it; it outlives this process."""
     queue, lock = Queue(folder), Lock(folder / RUNNER_LOCK)
+    STARTED[:] = [each for each in STARTED if each.poll() is None]
     if not queue.busy() or not lock.take():
         return
     lock.give()
     with (folder / RUNNER_LOG).open("ab") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "workbench.runs.queue", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+        STARTED.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "workbench.runs.queue", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         )
 
 

@@ -20,7 +20,8 @@ from workbench.runs.store import RunStore
 
 STEPS = 4
 LINE_BYTES, PICTURE_BYTES = 200, 40_000
-ROOM = 1.1
+ROOM, SPARED = 1.1, 0.1
+HALVES = 6  # a batch of 512 is tried down to 8
 
 
 def preflight(config: RunConfig, folder: Path | str | None = None) -> dict[str, Any]:
@@ -37,18 +38,11 @@ def preflight(config: RunConfig, folder: Path | str | None = None) -> dict[str, 
         BadInput: the configuration or its data cannot be used; says why.
     """
     place = RunStore(folder).folder
-    with tempfile.TemporaryDirectory(prefix=".preflight-", dir=place) as part:
-        file, answer = Path(part) / "config.json", Path(part) / "answer.json"
-        file.write_text(json.dumps(config.record()), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-m", "workbench.runs.rehearsing", str(file), str(answer)],
-            capture_output=True,
-            text=True,
-        )
-        if not answer.is_file():
-            said = (done.stderr.strip().splitlines() or ["it was ended from outside"])[-1]
-            raise BadInput(f"the preflight ended with status {done.returncode}: {said[:300]}")
-        found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+    found = _apart(config, place, "measure")
+    if found.pop("memory_needed", False):
+        fits = found["fits"] = largest_fitting(config, place)
+        said = f"one of {fits} does (measured): batch={fits}" if fits else "nor does a small one"
+        found["problems"] = [f"a batch of {config.batch} does not fit in memory; {said}"]
     if "refused" in found:
         raise BadInput(found["refused"])
     found["command"] = command(config)
@@ -60,6 +54,22 @@ def preflight(config: RunConfig, folder: Path | str | None = None) -> dict[str, 
             f"{place}: make room, or keep fewer checkpoints"
         )
     return found
+
+
+def _apart(config: RunConfig, place: Path, task: str) -> dict[str, Any]:
+    """Do a task in a process of its own and return its answer."""
+    with tempfile.TemporaryDirectory(prefix=".preflight-", dir=place) as part:
+        file, answer = Path(part) / "config.json", Path(part) / "answer.json"
+        file.write_text(json.dumps(config.record()), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "workbench.runs.rehearsing", task, str(file), str(answer)],
+            capture_output=True,
+            text=True,
+        )
+        if not answer.is_file():
+            said = (done.stderr.strip().splitlines() or ["it was ended from outside"])[-1]
+            raise BadInput(f"the preflight ended with status {done.returncode}: {said[:300]}")
+        return dict(json.loads(answer.read_text(encoding="utf-8")))
 
 
 def command(config: RunConfig) -> str:
@@ -88,11 +98,11 @@ def measure(config: RunConfig) -> dict[str, Any]:
     from workbench.runs.training import Trainer
 
     parts, where = setting(config), place(config)
-    limit_memory(config.memory)
     free = psutil.virtual_memory().available
     began = time.perf_counter()
     pictures = parts.dataset.load(config.size, train=True)
     load = time.perf_counter() - began
+    limit_memory(config.memory)
     trainer = Trainer.ready(parts, pictures, where)
     trainer.prepare()
     panels = trainer.shown() if config.picture_every else {}
@@ -143,16 +153,25 @@ def peak(device: str) -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def largest_fitting(config: RunConfig) -> int | None:
+def largest_fitting(config: RunConfig, folder: Path | str | None = None) -> int | None:
     """Return the largest batch below the one asked for that fits, by halves and one step between.
 
-    Every answer is measured with two real steps, the second of which holds the optimiser's state.
+    Every answer is measured with two real steps, the second of which holds the optimiser's state,
+    in a fresh process: one that ran out of memory has room in other places than a run will have.
     """
+    found = _apart(config, RunStore(folder).folder, "fits")
+    return found.get("fits")
+
+
+def measure_fitting(config: RunConfig) -> int | None:
+    """Try batches in this process, the smallest first; see `largest_fitting`."""
+    from workbench.runs.failing import limit_memory
     from workbench.runs.setting import place, setting
     from workbench.runs.training import Trainer
 
     parts, where = setting(config), place(config)
     pictures = parts.dataset.load(config.size, train=True)
+    limit_memory(round(config.memory * (1 - SPARED)))
 
     def fits(batch: int) -> bool:
         changed = replace(parts, config=replace(config, batch=batch, processes=1))
@@ -166,42 +185,37 @@ def largest_fitting(config: RunConfig) -> int | None:
         finally:
             gc.collect()
 
-    batch = config.batch // 2
-    while batch and not fits(batch):
-        batch //= 2
-    if not batch:
-        return None
-    between = batch * 3 // 2
-    return between if between < config.batch and between > batch and fits(between) else batch
+    batches = [config.batch >> by for by in range(1, HALVES + 1) if config.batch >> by]
+    best: int | None = None
+    for batch in reversed(batches):
+        if not fits(batch):
+            break
+        best = batch
+    else:
+        between = batches[0] * 3 // 2 if batches else 0
+        best = between if best and batches[0] < between < config.batch and fits(between) else best
+    return best
 
 
-def main(file: str, answer: str) -> None:
-    """Measure the run of a file and write the answer."""
+def main(task: str, file: str, answer: str) -> None:
+    """Do a task for the run of a file and write the answer."""
     from workbench.runs.failing import classify
 
     config = RunConfig.read(json.loads(Path(file).read_text(encoding="utf-8")))
     found: dict[str, Any] = {}
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            found = measure(config)
+            found = {"fits": measure_fitting(config)} if task == "fits" else measure(config)
     except BadInput as problem:
         found = {"refused": str(problem)}
     except Exception as problem:
         if classify(problem) != "memory":
             raise
-        found = {"memory_needed": "more than there is"}
-    if "memory_needed" in found:
-        gc.collect()
-        fits = largest_fitting(config)
-        said = f"one of {fits} does (measured): batch={fits}" if fits else "not even one of 1 does"
-        found = {
-            "fits": fits, "skipped": [],
-            "problems": [f"a batch of {config.batch} does not fit in memory; {said}"],
-        }  # fmt: skip
+        found = {"memory_needed": True, "fits": None, "skipped": []}
     temporary = Path(answer + ".part")
     temporary.write_text(json.dumps(found), encoding="utf-8")
     temporary.replace(answer)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:4])

@@ -16,6 +16,7 @@ from workbench.errors import BadInput
 from workbench.objectives import Batch, Loss
 from workbench.runs import checkpoints
 from workbench.runs.config import OPERATIONAL, RunConfig, difference
+from workbench.runs.failing import limit_memory
 from workbench.runs.feeding import Feed
 from workbench.runs.optimising import Optimiser, learning_rate_scale
 from workbench.runs.setting import Place, Setting, environment, place, setting
@@ -213,6 +214,7 @@ def train(
     if writes:
         write_json(run.path / ENVIRONMENT, {**told, **environment(where)})
     pictures = reading or parts.dataset.load(config.size, train=True)
+    limit_memory(config.memory)
     leader = None if team is None else os.getsid(0)
     writer = Writer(run, config.steps, config.batch, where.device, writes, leader)
     with contextlib.closing(writer):
