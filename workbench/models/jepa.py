@@ -21,7 +21,7 @@ def padded(cells: Tensor) -> tuple[Tensor, Tensor]:
         cells: bool [b, n]; rows may hold different counts.
 
     Returns:
-        int64 [b, m] and bool [b, m], m at least 1; numbers beyond a row's own are of cells that are not set.
+        int64 [b, m] and bool [b, m], m at least 1; numbers beyond a row's own are of cells not set.
     """
     longest = max(1, int(cells.sum(1).max()))
     order = cells.to(torch.uint8).sort(dim=1, descending=True, stable=True).indices
