@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from torch import nn
 
+from workbench.masks import Mask
 from workbench.models.crate import CrateBlock, CrateDecoderBlock
 from workbench.models.headed import fresh_weights
-from workbench.models.mae import DecoderShape, MaskedAutoencoder
-from workbench.objectives.mae import Mae
-from workbench.objectives.objective import EncoderShape
+from workbench.models.mae import MaskedAutoencoder
+from workbench.models.patches import normalise, patchify
+from workbench.objectives.decoding import Decoding
+from workbench.objectives.objective import Batch, EncoderShape, Loss, Objective, indices
 from workbench.objectives.sized import cifar10
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrateMae(Mae):
+class CrateMae(Decoding, Objective):
     """The masked autoencoder with CRATE blocks; loss, targets and pictures are MAE's.
 
     Encoder block: attention with one projection for queries, keys and values, then
@@ -29,20 +31,26 @@ class CrateMae(Mae):
 
     paper: ClassVar[str] = "arXiv:2404.02446"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
-        "crate_mae", 3000, 60_000, small="crate_mae(decoder_dim=128, decoder_depth=2)"
+        "crate_mae", 3000, 60_000, large="crate_mae(decoder_depth=4)"
     )
 
     def build(self, shape: EncoderShape, seed: int) -> MaskedAutoencoder:
         """The masked autoencoder, its blocks replaced in both halves."""
-        d, heads = self.decoder_dim, self.decoder_heads
-        decoder = DecoderShape(dim=d, depth=self.decoder_depth, heads=heads, hidden=d)
+        d, heads, eps = self.decoder_dim, self.decoder_heads, shape.eps
         with fresh_weights(seed):
-            model = MaskedAutoencoder(shape.vit, decoder)
+            model = self.autoencoder(shape)
             model.encoder.blocks = nn.ModuleList(
-                CrateBlock(shape.dim, shape.heads, shape.eps) for _ in range(shape.depth)
+                CrateBlock(shape.dim, shape.heads, eps) for _ in range(shape.depth)
             )
             model.decoder_blocks = nn.ModuleList(
-                CrateDecoderBlock(d, heads, shape.eps) for _ in range(decoder.depth)
+                CrateDecoderBlock(d, heads, eps) for _ in range(self.decoder_depth)
             )
         model.initialise(seed)
         return model
+
+    def loss(self, model: nn.Module, batch: Batch, mask: Mask, step: int, progress: float) -> Loss:
+        """Mean over hidden patches."""
+        own = cast(MaskedAutoencoder, model)
+        patches = patchify(normalise(batch.images), own.shape.patch)
+        latent = own.encoder(patches, indices(mask, patches)[0])
+        return Loss(self.pixel_errors(own, patches, latent, mask).mean())
