@@ -259,7 +259,7 @@ def _loop(run: Run, trainer: Trainer, writer: Writer, should_stop: Callable[[], 
             try:
                 _, numbers = trainer.make_step()
                 dog.step()
-                _note(trainer, writer, spikes, numbers, time.monotonic() - began)
+                note(trainer, writer, spikes, numbers, time.monotonic() - began)
                 stop = should_stop() or stop_file.exists()
                 if trainer.team is not None:
                     _, stop = trainer.team.agree(0.0, stop)
@@ -282,7 +282,7 @@ def _loop(run: Run, trainer: Trainer, writer: Writer, should_stop: Callable[[], 
     return "done"
 
 
-def _note(
+def note(
     trainer: Trainer, writer: Writer, spikes: Spikes, numbers: dict[str, float], seconds: float
 ) -> None:
     """Write down what a step brought."""
