@@ -18,7 +18,7 @@ from workbench.runs.store import RunStore
 from workbench.runs.training import train
 
 EVERY = OBJECTIVES.names()
-STEPS, RATE, FALLS_TO = 40, 3e-3, 0.8
+STEPS, RATE, FALLS_TO = 30, 3e-3, 0.8
 
 
 @cache
@@ -42,26 +42,21 @@ def test_states_what_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_the_loss_is_a_number_and_frozen_parts_get_no_gradient(name: str) -> None:
+def test_the_loss_is_a_number_and_its_gradient_reaches_what_is_trained_and_no_more(
+    name: str,
+) -> None:
     made = own_copy(name)
     before = {k: v.clone() for k, v in made.model.named_parameters() if not v.requires_grad}
     total = made.loss()
     assert total.shape == () and torch.isfinite(total)
     total.backward()
-    reached = [p for p in made.model.parameters() if p.grad is not None]
-    assert reached and all(torch.isfinite(p.grad).all() for p in reached)
-    assert any(p.grad.abs().sum() > 0 for p in reached)
+    found = {k: p.grad for k, p in made.model.named_parameters()}
+    assert [k for k, gradient in found.items() if gradient is None] == list(before)
+    trained = [gradient for gradient in found.values() if gradient is not None]
+    assert all(torch.isfinite(each).all() for each in trained)
+    assert any(each.abs().sum() > 0 for each in trained)
     for key, parameter in made.model.named_parameters():
-        if key in before:
-            assert parameter.grad is None and torch.equal(parameter, before[key])
-
-
-@pytest.mark.parametrize("name", EVERY)
-def test_every_weight_that_is_trained_gets_a_gradient(name: str) -> None:
-    made = own_copy(name)
-    made.loss().backward()
-    idle = [k for k, p in made.model.named_parameters() if p.requires_grad and p.grad is None]
-    assert idle == []
+        assert key not in before or torch.equal(parameter, before[key])
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -142,6 +142,10 @@ def test_lut_shows_disjoint_parts_and_its_average_sees_everything() -> None:
     expected = loss.parts["pixels"] + 0.25 * loss.parts["broader"]
     assert loss.total.item() == pytest.approx(expected.item())
     assert 0 <= loss.parts["broader"].item() <= 4
+    lut = made.objective
+    assert "at least half" in (lut.refuses(MASKS.parse("random(ratio=0.4)")) or "")
+    assert "at least half" in (lut.refuses(MASKS.parse("random(ratio=ramp(0.7, 0.3))")) or "")
+    assert lut.refuses(MASKS.parse("block(ratio=0.5)")) is None
     with pytest.raises(BadInput, match=r"0\.5 or more"):
         others(made.batch, hidden, visible)
 

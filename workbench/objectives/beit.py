@@ -39,7 +39,7 @@ class Beit(Objective):
     default_mask: ClassVar[str] = "block(ratio=0.4)"
     equal_counts: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
-        "beit", 1800, 40_000, large='beit(codes=2048, coded="features")'
+        "beit", 1200, 40_000, large='beit(codes=2048, coded="features")'
     )
 
     codes: Annotated[int, Knob("codes of the vocabulary", 2, 65536, 64, None, 8192)] = 512

@@ -36,7 +36,7 @@ class Cae(Objective):
     paper: ClassVar[str] = "arXiv:2202.03026"
     default_mask: ClassVar[str] = "block(ratio=0.5)"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
-        "cae", 900, 25_000, small="cae(regressor_depth=2, decoder_depth=2)"
+        "cae", 1300, 25_000, small="cae(regressor_depth=2, decoder_depth=2)"
     )
 
     codes: Annotated[int, Knob("codes of the vocabulary", 2, 65536, 64, None, 8192)] = 512

@@ -34,7 +34,7 @@ class Data2vec(Objective):
     paper: ClassVar[str] = "arXiv:2202.03555"
     default_mask: ClassVar[str] = "block(ratio=0.6)"
     equal_counts: ClassVar[bool] = False
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("data2vec", 1300, 35_000)
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("data2vec", 1000, 35_000)
 
     layers: Annotated[int, Knob("last blocks that are averaged", 1, 128, 1, None, 12)] = 6
     beta: Annotated[float, Knob("where the loss turns from squared to linear", 0, 100, 0.1)] = 2.0

@@ -34,7 +34,7 @@ class Dmae(Decoding, Objective):
 
     paper: ClassVar[str] = "arXiv:2208.12256"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
-        "dmae", 2000, 45_000, large="dmae(decoder_depth=4)"
+        "dmae", 2200, 45_000, large="dmae(decoder_depth=4)"
     )
 
     teacher: TeacherName = "default"

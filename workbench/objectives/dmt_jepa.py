@@ -38,7 +38,7 @@ class DmtJepa(Objective):
     default_mask: ClassVar[str] = "multi_block()"
     equal_counts: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
-        "dmt_jepa", 450, 15_000, small="dmt_jepa(predictor_depth=2)", optimiser="adamw"
+        "dmt_jepa", 480, 15_000, small="dmt_jepa(predictor_depth=2)", optimiser="adamw"
     )
 
     predictor_dim: Annotated[int, Knob("width of the predictor", 8, 4096, 4, None, 384)] = 96

@@ -31,7 +31,7 @@ class Eva(Objective):
     paper: ClassVar[str] = "arXiv:2211.07636"
     default_mask: ClassVar[str] = "block(ratio=0.4)"
     equal_counts: ClassVar[bool] = False
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("eva", 1000, 30_000)
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("eva", 950, 30_000)
 
     teacher: TeacherName = "default"
 

@@ -40,7 +40,7 @@ class Hpm(Decoding, Objective):
         'guided(ratio=0.75, scores="predicted_loss()", share=ramp(0.0, 0.5))'
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
-        "hpm", 1500, 40_000, large="hpm(decoder_depth=4)"
+        "hpm", 800, 40_000, large="hpm(decoder_depth=4)"
     )
 
     def build(self, shape: EncoderShape, seed: int) -> MaskedAutoencoder:

@@ -37,7 +37,7 @@ class Hybrid(Objective):
 
     paper: ClassVar[str] = "arXiv:2306.15876"
     default_mask: ClassVar[str] = "random(ratio=0.5)"
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("hybrid", 900, 25_000)
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("hybrid", 950, 25_000)
 
     teacher: TeacherName = "default"
     mim_teacher: TeacherName = "default"

@@ -38,7 +38,7 @@ class Ijepa(Objective):
     default_mask: ClassVar[str] = "multi_block()"
     equal_counts: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
-        "ijepa", 700, 20_000, small="ijepa(predictor_depth=2)", optimiser="adamw"
+        "ijepa", 650, 20_000, small="ijepa(predictor_depth=2)", optimiser="adamw"
     )
 
     predictor_dim: Annotated[int, Knob("width of the predictor", 8, 4096, 4, None, 384)] = 96

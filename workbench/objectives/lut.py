@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench.errors import BadInput
-from workbench.masks import Mask
+from workbench.masks import Mask, Strategy
 from workbench.models.averages import cosine_momentum, follow, frozen_copy
 from workbench.models.mae import MaskedAutoencoder
 from workbench.models.patches import normalise, patchify
@@ -37,7 +37,7 @@ class Lut(Decoding, Objective):
     paper: ClassVar[str] = "arXiv:2310.13593"
     views: ClassVar[int] = 2
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
-        "lut", 900, 20_000, large="lut(decoder_depth=4)"
+        "lut", 1100, 20_000, large="lut(decoder_depth=4)"
     )
 
     broader: Annotated[float, Knob("weight of the crossed terms", 0, 100, 0.05, None, 1)] = 0.25
@@ -52,6 +52,17 @@ class Lut(Decoding, Objective):
         model.initialise(seed)
         model.teacher = frozen_copy(nn.ModuleDict({"encoder": model.encoder, "head": head}))
         return model
+
+    def refuses(self, strategy: Strategy) -> str | None:
+        """As every objective, and masks that show more than half."""
+        ratios = [getattr(strategy.at(p), "ratio", None) for p in strategy.points()]
+        least = min((each for each in ratios if each is not None), default=1.0)
+        if least < 0.5:
+            return (
+                f"{strategy.name} hides {least:g} of the patches at some time, and the second view "
+                "of lut must show as many others as the first: hide at least half"
+            )
+        return super().refuses(strategy)
 
     def loss(self, model: nn.Module, batch: Batch, mask: Mask, step: int, progress: float) -> Loss:
         """Both; `broader` is the mean of the two crossed terms."""
@@ -81,10 +92,8 @@ class Lut(Decoding, Objective):
     def after_step(self, model: nn.Module, progress: float) -> None:
         """Move the averages."""
         own = cast(MaskedAutoencoder, model)
-        teacher, momentum = (
-            cast(nn.ModuleDict, own.teacher),
-            cosine_momentum(self.momentum, progress),
-        )
+        teacher = cast(nn.ModuleDict, own.teacher)
+        momentum = cosine_momentum(self.momentum, progress)
         follow(teacher["encoder"], own.encoder, momentum)
         follow(teacher["head"], cast(nn.Module, own.head), momentum)
 

@@ -40,7 +40,7 @@ class Maskalign(Objective):
 
     paper: ClassVar[str] = "arXiv:2211.08887"
     default_mask: ClassVar[str] = 'guided(ratio=0.7, scores="attention()", hide="sample_keep")'
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("maskalign", 1500, 35_000)
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("maskalign", 550, 35_000)
 
     teacher: TeacherName = "default"
     layers: Annotated[int, Knob("last blocks of the teacher", 1, 128, 1, None, 12)] = 5

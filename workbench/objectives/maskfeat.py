@@ -30,7 +30,7 @@ class Maskfeat(Objective):
     paper: ClassVar[str] = "arXiv:2112.09133"
     default_mask: ClassVar[str] = "block(ratio=0.4)"
     equal_counts: ClassVar[bool] = False
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("maskfeat", 1800, 40_000)
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("maskfeat", 1500, 40_000)
 
     target: Annotated[str, Knob("recipe of what is predicted")] = "hog()"
 

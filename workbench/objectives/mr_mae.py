@@ -31,7 +31,7 @@ class MrMae(Decoding, Objective):
 
     paper: ClassVar[str] = "arXiv:2303.05475"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
-        "mr_mae", 1500, 35_000, large="mr_mae(decoder_depth=4)"
+        "mr_mae", 1300, 35_000, large="mr_mae(decoder_depth=4)"
     )
 
     teacher: TeacherName = "default"

@@ -29,7 +29,7 @@ class Simmim(Objective):
     paper: ClassVar[str] = "arXiv:2111.09886"
     default_mask: ClassVar[str] = "units(ratio=0.6, unit=2)"
     equal_counts: ClassVar[bool] = False
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("simmim", 1800, 40_000)
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("simmim", 1500, 40_000)
 
     def build(self, shape: EncoderShape, seed: int) -> TokenEncoder:
         """A ViT with a mask token and a linear head to the pixels of a patch."""
