@@ -32,7 +32,7 @@ class Mp3(Objective):
 
     paper: ClassVar[str] = "arXiv:2207.07611"
     default_mask: ClassVar[str] = "random(ratio=0.75)"
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("mp3", 1000, 35_000)
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("mp3", 700, 35_000)
 
     def build(self, shape: EncoderShape, seed: int) -> HeadedEncoder:
         """A ViT whose positions are zero and frozen, with a linear head to the places."""

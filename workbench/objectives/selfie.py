@@ -33,7 +33,9 @@ class Selfie(Objective):
 
     paper: ClassVar[str] = "arXiv:1906.02940"
     default_mask: ClassVar[str] = "random(ratio=0.25)"
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("selfie", 800, 30_000)
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
+        "selfie", 800, 30_000, small="selfie(channels=32, layers=1)"
+    )
 
     channels: Annotated[
         int, Knob("channels of the patch network", 4, 4096, 4, None, 256)
