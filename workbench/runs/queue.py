@@ -39,6 +39,9 @@ class Queue:
         with closing(self._connect()) as db:
             db.execute("PRAGMA journal_mode=WAL")
             db.executescript(SCHEMA)
+            columns = {row["name"] for row in db.execute("PRAGMA table_info(jobs)")}
+            if "tries" not in columns:  # a file of an earlier version
+                db.execute("ALTER TABLE jobs ADD COLUMN tries INTEGER")
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.folder / FILE, timeout=30, isolation_level=None)
@@ -169,7 +172,7 @@ class Queue:
         if not (run.path / CONFIG).is_file():
             return
         state = run.state()
-        if state.get("tries", 0) != job["tries"]:  # it has been put into the queue again
+        if state.get("tries", 0) != (job["tries"] or 0):  # it has been put into the queue again
             return
         if state["state"] == "queued":  # it ended before it could say a word
             said = next(reversed(run.log(1)), "")

@@ -47,8 +47,9 @@ class RunStore:
     def create(self, config: RunConfig, environment: Mapping[str, Any] | None = None) -> "Run":
         """Make the folder of a new run, in the state "queued"."""
         stem = re.sub(r"[^a-z0-9]+", "_", (config.preset or "run").lower()).strip("_")[:40] or "run"
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self.clock()))
-        path = self.folder / f"{stem}-{stamp}-{secrets.token_hex(3)}"
+        now = self.clock()
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+        path = self.folder / f"{stem}-{stamp}-{int(now % 1 * 1e6):06d}{secrets.token_hex(1)}"
         path.mkdir(mode=0o700)
         run = Run(path)
         write_json(path / CONFIG, config.record())
@@ -90,7 +91,7 @@ class RunStore:
 
 
 def _age(name: str) -> tuple[str, str]:
-    found = re.search(r"\d{8}-\d{6}", name)
+    found = re.search(r"\d{8}-\d{6}-.*", name)
     return (found.group() if found else "", name)
 
 
