@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from workbench.commands.arguments import number_option
+from workbench.commands.models import stop_signal
 from workbench.commands.output import AsJson, as_text, output_folder, say, table, write_bytes
 from workbench.commands.progress import Telling
 from workbench.commands.reconstruct import chosen
@@ -57,12 +58,13 @@ def matrix(
     cols = list(RATIOS) if ratios is None else numbers(ratios)
     folder, telling, made = output_folder(out), Telling("cells"), list["Cell"]()
     status = 0
-    try:
+    with stop_signal() as should_stop:
         for cell in cells_of(spec, rows, cols, pixels):
             made.append(cell)
             telling.tell(len(made), len(rows) * len(cols))
-    except KeyboardInterrupt:
-        status = INTERRUPTED
+            if should_stop():
+                status = INTERRUPTED
+                break
     telling.end()
     pictures = {(cell.row, cell.col): cell.composite for cell in made}
     known = {place: picture for place, picture in pictures.items() if picture is not None}

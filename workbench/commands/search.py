@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workbench.commands.models import stop_signal
 from workbench.commands.output import AsJson, as_text, output_folder, say, write_bytes
 from workbench.commands.progress import Telling
 from workbench.commands.reconstruct import chosen
@@ -63,12 +64,12 @@ def search(
     spec, given, notes = chosen(spec, photo)
     folder, telling = output_folder(out), Telling("masks")
     last: Progress | None = None
-    try:
+    with stop_signal() as should_stop:
         for last in watched(spec, looked_for, given):
             state = last.state
             telling.tell(state.evaluations, state.planned, f", best {state.value:.4f}")
-    except KeyboardInterrupt:
-        pass
+            if should_stop():
+                break
     telling.end()
     if last is None:
         raise KeyboardInterrupt
