@@ -12,6 +12,7 @@ from workbench.errors import BadInput
 from workbench.runs.config import OPERATIONAL, RunConfig, difference
 from workbench.runs.identity import end_tree
 from workbench.runs.queue import Queue, ensure_runner
+from workbench.runs.spelling import spelled
 from workbench.runs.store import CONFIG, ENDED, GOING, STOP, Run, RunStore, write_json
 
 LOOK_EVERY = 0.2
@@ -90,7 +91,9 @@ def enqueue(config: RunConfig, dir: Path | str | None = None) -> Handle:
         for name in ("WORKBENCH_HOME", "WORKBENCH_DATA", "PYTHONPATH", "OMP_NUM_THREADS")
         if name in os.environ
     }
-    told = {"folder": str(Path.cwd()), "variables": variables}
+    preset, changed = spelled(config)
+    launch = {"preset": preset, "knobs": changed}
+    told = {"folder": str(Path.cwd()), "variables": variables, "launch": launch}
     run = store.create(config, told)
     Queue(store.folder).add(run)
     ensure_runner(store.folder)

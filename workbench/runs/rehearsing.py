@@ -10,22 +10,31 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import BadInput
+from workbench.runs import spelling
 from workbench.runs.config import RunConfig
-from workbench.runs.store import RunStore
+from workbench.runs.store import RunStore, tail
 
 STEPS = 4
+LOOK_EVERY = 0.1
 LINE_BYTES, PICTURE_BYTES = 200, 40_000
 ROOM, SPARED = 1.1, 0.1
 HALVES = 6  # a batch of 512 is tried down to 8
 
 
-def preflight(config: RunConfig, folder: Path | str | None = None) -> dict[str, Any]:
+def preflight(
+    config: RunConfig,
+    folder: Path | str | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
     """Measure a run in a process of its own, so that its memory is the run's alone.
+
+    `should_stop` is asked a few times a second.
 
     Returns:
         seconds: `load`, `step` (median of real steps), `checkpoint`, and `all` of them together;
@@ -36,11 +45,12 @@ def preflight(config: RunConfig, folder: Path | str | None = None) -> dict[str, 
 
     Raises:
         BadInput: the configuration or its data cannot be used; says why.
+        InterruptedError: `should_stop` said yes.
     """
     place = RunStore(folder).folder
-    found = _apart(config, place, "measure")
+    found = _apart(config, place, "measure", should_stop)
     if found.pop("memory_needed", False):
-        fits = found["fits"] = largest_fitting(config, place)
+        fits = found["fits"] = _apart(config, place, "fits", should_stop).get("fits")
         said = f"one of {fits} does (measured): batch={fits}" if fits else "nor does a small one"
         found["problems"] = [f"a batch of {config.batch} does not fit in memory; {said}"]
     if "refused" in found:
@@ -56,36 +66,35 @@ def preflight(config: RunConfig, folder: Path | str | None = None) -> dict[str, 
     return found
 
 
-def _apart(config: RunConfig, place: Path, task: str) -> dict[str, Any]:
+def _apart(
+    config: RunConfig, place: Path, task: str, should_stop: Callable[[], bool] = lambda: False
+) -> dict[str, Any]:
     """Do a task in a process of its own and return its answer."""
     with tempfile.TemporaryDirectory(prefix=".preflight-", dir=place) as part:
-        file, answer = Path(part) / "config.json", Path(part) / "answer.json"
+        file, answer, said = (Path(part) / name for name in ("config.json", "answer.json", "log"))
         file.write_text(json.dumps(config.record()), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-m", "workbench.runs.rehearsing", task, str(file), str(answer)],
-            capture_output=True,
-            text=True,
-        )
+        with said.open("wb") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "workbench.runs.rehearsing", task, str(file), str(answer)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        try:
+            while child.poll() is None:
+                if should_stop():
+                    raise InterruptedError("the preflight was stopped")
+                time.sleep(LOOK_EVERY)
+        finally:
+            child.kill()
+            child.wait()
         if not answer.is_file():
-            said = (done.stderr.strip().splitlines() or ["it was ended from outside"])[-1]
-            raise BadInput(f"the preflight ended with status {done.returncode}: {said[:300]}")
+            last = (tail(said, 1) or ["it was ended from outside"])[-1]
+            raise BadInput(f"the preflight ended with status {child.returncode}: {last[:300]}")
         return dict(json.loads(answer.read_text(encoding="utf-8")))
 
 
 def command(config: RunConfig) -> str:
     """Return the command line that starts a run, with what differs from its preset."""
-    import shlex
-
-    from workbench.runs.config import difference
-    from workbench.runs.presets import run_presets
-    from workbench.runs.setting import canonical
-
-    base = run_presets().get(config.preset)
-    start = config.preset if base else "digits_mae_tiny"
-    known = canonical(base or run_presets()[start])
-    changed = difference(known.record(), config.record())
-    words = [f"{name}={now}" for name, (_, now) in changed.items() if name != "preset"]
-    return shlex.join(["workbench", "train", start, *words])
+    return spelling.command(*spelling.spelled(config))
 
 
 def measure(config: RunConfig) -> dict[str, Any]:
