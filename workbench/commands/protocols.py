@@ -17,15 +17,13 @@ def evaluate_run(
     as_json: bool,
 ) -> None:
     """Measure a run by some protocols and print accuracies with their 95 % intervals."""
-    from workbench.runs.evaluating import INITIAL, evaluate
+    from workbench.runs.evaluating import INITIAL, evaluate_all
     from workbench.runs.store import RunStore
 
     run = RunStore(folder).get(name)
     at = None if not step else INITIAL if step == INITIAL else whole(step)
     chosen = "" if device == "auto" else device
-    found: list[dict[str, Any]] = [
-        evaluate(run, each, step=at, data=data, device=chosen) for each in protocols
-    ]
+    found: list[dict[str, Any]] = evaluate_all(run, protocols, step=at, data=data, device=chosen)
     rows = [
         (
             row["protocol"], str(row["step"]), f"{row['accuracy']:.1%}",

@@ -1,6 +1,7 @@
 """Measure a run's checkpoint by a protocol, and note the result in its folder."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from workbench.analysis.collapse import effective_rank, spread
 from workbench.data.augment import plain
 from workbench.data.sets import DATASETS, Pictures
 from workbench.errors import BadInput
@@ -43,13 +45,27 @@ def evaluate(
 
     Returns:
         The row that was added to the run's `evaluations.jsonl`: `protocol`, `step`, `data`,
-        `accuracy`, `low` and `high` (95 %), `count`, `details`, `seconds`.
+        `accuracy`, `low` and `high` (95 %), `count`, `details`, `pictures`, `seconds`, and of the
+        features of the test pictures `spread` and `rank` (see `workbench.analysis.collapse`).
 
     Raises:
         BadInput: no such checkpoint or protocol, or data without classes.
     """
+    return evaluate_all(run, [protocol], step=step, data=data, most=most, device=device)[0]
+
+
+def evaluate_all(
+    run: Run,
+    protocols: Sequence[str],
+    *,
+    step: int | str | None = None,
+    data: str = "",
+    most: int = 0,
+    device: str = "",
+) -> list[dict[str, Any]]:
+    """Measure a run by several protocols, encoding the pictures once; see `evaluate`."""
     began = time.monotonic()
-    found = EVALUATIONS.parse(protocol)
+    wanted = [EVALUATIONS.parse(each) for each in protocols]
     config = run.config if not device else run.config.changed({"device": device})
     parts, where = setting(config), place(config, run.environment)
     dataset = DATASETS.parse(data) if data else parts.dataset
@@ -65,15 +81,23 @@ def evaluate(
     torch.set_num_threads(where.threads)
     model, at = _trained(run, parts, where, step, train if dataset == parts.dataset else None)
     features = [_features(parts, model, each, where) for each in (train, test)]
-    score = found.score(features[0], features[1], len(train.classes))
-    name = str(found).removesuffix("()") + (f"@{INITIAL}" if at == INITIAL else "")
-    row: dict[str, Any] = {
-        "protocol": name, "step": at, "data": str(dataset),
-        **score.as_dict(), "pictures": len(train), "seconds": round(time.monotonic() - began, 2),
-        "time": time.time(),
-    }  # fmt: skip
-    run.append(FILE, row)
-    return row
+    shape = {
+        "spread": round(spread(features[1].values), 4),
+        "rank": round(effective_rank(features[1].values), 2),
+    }
+    rows: list[dict[str, Any]] = []
+    for found in wanted:
+        score = found.score(features[0], features[1], len(train.classes))
+        name = str(found).removesuffix("()") + (f"@{INITIAL}" if at == INITIAL else "")
+        row: dict[str, Any] = {
+            "protocol": name, "step": at, "data": str(dataset), **score.as_dict(),
+            "pictures": len(train), **shape, "seconds": round(time.monotonic() - began, 2),
+            "time": time.time(),
+        }  # fmt: skip
+        run.append(FILE, row)
+        rows.append(row)
+        began = time.monotonic()
+    return rows
 
 
 def load_model(run: Run, step: int | str | None = None) -> tuple[Setting, nn.Module, int | str]:
