@@ -3,15 +3,17 @@
 import dataclasses
 import math
 import types
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from workbench.errors import BadInput, shown
 from workbench.schedules import Ramp, Schedule
 
-Kind = Literal["float", "int", "bool", "choice", "text", "recipe"]
+Kind = Literal["float", "int", "bool", "choice", "text", "recipe", "ints", "floats"]
 TEXT_LIMIT = 16_384
+LIST_LIMIT = 4_096
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,10 @@ def _spec(
     knob, plain = found[0], get_args(hint)[0]
     members = get_args(plain) if get_origin(plain) in (Union, types.UnionType) else (plain,)
     accepted = tuple(member for member in members if member is not type(None))
-    kinds: dict[Any, Kind] = {float: "float", int: "int", bool: "bool", str: "text"}
+    kinds: dict[Any, Kind] = {
+        float: "float", int: "int", bool: "bool", str: "text",
+        tuple[int, ...]: "ints", tuple[float, ...]: "floats",
+    }  # fmt: skip
     kind = kinds.get(accepted[0], "recipe") if knob.choices is None else "choice"
     default = None if field.default is dataclasses.MISSING else field.default
     spec = KnobSpec(
@@ -136,9 +141,29 @@ def _clean(label: str, spec: KnobSpec, accepted: tuple[type, ...], value: Any) -
         good = value
     elif spec.kind == "recipe" and isinstance(value, accepted):
         good = value
+    elif spec.kind in ("ints", "floats"):
+        good = _listed(spec, value)
     if good is None or not _inside(spec, good):
         raise BadInput(f"{label}: {spec.name} is {shown(value)}, but {_wanted(spec)}.")
     return good
+
+
+def _listed(spec: KnobSpec, value: Any) -> tuple[float, ...] | None:
+    """A list of numbers as a tuple of plain ones; None where one of them is not legal."""
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) > LIST_LIMIT:
+        return None
+    kinds = (int,) if spec.kind == "ints" else (int, float)
+    found: list[float] = []
+    for each in cast(Sequence[Any], value):
+        item = getattr(each, "item", None)
+        number = item() if callable(item) and getattr(each, "shape", None) == () else each
+        if not isinstance(number, kinds) or isinstance(number, bool):
+            return None
+        plain = number if spec.kind == "ints" else _finite(number)
+        if plain is None:
+            return None
+        found.append(plain)
+    return tuple(found)
 
 
 def _finite(value: float) -> float | None:
@@ -150,14 +175,18 @@ def _finite(value: float) -> float | None:
 
 
 def _inside(spec: KnobSpec, value: Any) -> bool:
+    if spec.kind in ("ints", "floats"):
+        return all(_inside(replace(spec, kind="float"), each) for each in value)
     low = spec.minimum is None or value >= spec.minimum
     return low and (spec.maximum is None or value <= spec.maximum)
 
 
 def _wanted(spec: KnobSpec) -> str:
-    kind = {"float": "a number", "int": "a whole number", "bool": "True or False"}.get(
-        spec.kind, f"text of at most {TEXT_LIMIT} characters"
-    )
+    names = {
+        "float": "a number", "int": "a whole number", "bool": "True or False",
+        "ints": "a list of whole numbers, each", "floats": "a list of numbers, each",
+    }  # fmt: skip
+    kind = names.get(spec.kind, f"text of at most {TEXT_LIMIT} characters")
     if spec.choices is not None:
         return f"must be one of {', '.join(map(repr, spec.choices))}; take {spec.default!r}"
     if spec.kind == "recipe":
@@ -166,4 +195,5 @@ def _wanted(spec: KnobSpec) -> str:
         kind += f" from {spec.minimum:.10g} to {spec.maximum:.10g}"
     elif spec.minimum is not None:
         kind += f" of at least {spec.minimum:.10g}"
-    return f"must be {kind}; take for example {spec.name}={spec.default!r}"
+    example = list(spec.default) if isinstance(spec.default, tuple) else spec.default
+    return f"must be {kind.removesuffix(', each')}; take for example {spec.name}={example!r}"

@@ -99,6 +99,8 @@ class Member:
 def _literal(value: Any) -> str:
     if dataclasses.is_dataclass(value):
         return str(value)
+    if isinstance(value, tuple):
+        return repr(list(cast("tuple[Any, ...]", value)))
     return _quoted(value) if isinstance(value, str) else repr(value)
 
 
@@ -262,6 +264,8 @@ class Registry(Generic[M]):
             return self._build(node, recipe)
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str | None):
             return node.value
+        if isinstance(node, ast.List | ast.Tuple):
+            return tuple(self._value(each, recipe, {}) for each in node.elts)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
             inner = node.operand
             if isinstance(inner, ast.Constant) and type(inner.value) in (int, float):

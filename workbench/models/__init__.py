@@ -11,17 +11,23 @@ if TYPE_CHECKING:
     from workbench.models.catalog import ModelInfo, list_models
     from workbench.models.checkpoint import export_run, save_checkpoint
     from workbench.models.formats import load_encoder, load_reconstructor
+    from workbench.models.loading import load_network, save_network
+    from workbench.models.network import Network, network_of
     from workbench.models.reconstruction import Reconstruction, Reconstructor
 
 __all__ = [
     "ModelInfo",
+    "Network",
     "Reconstruction",
     "Reconstructor",
     "export_run",
     "list_models",
     "load_encoder",
+    "load_network",
     "load_reconstructor",
+    "network_of",
     "save_checkpoint",
+    "save_network",
 ]
 
 _HOMES = {
@@ -31,6 +37,10 @@ _HOMES = {
     "save_checkpoint": "checkpoint",
     "load_encoder": "formats",
     "load_reconstructor": "formats",
+    "load_network": "loading",
+    "save_network": "loading",
+    "Network": "network",
+    "network_of": "network",
     "Reconstruction": "reconstruction",
     "Reconstructor": "reconstruction",
 }

@@ -49,29 +49,39 @@ class ViTShape:
 def attend(q: Tensor, k: Tensor, v: Tensor, keys: Tensor | None = None) -> Tensor:
     """Softmax attention, [b, heads, tokens, head dim] each; explicit where that is the faster form.
 
-    `keys` bool [b, tokens] says which tokens may be attended to; None for all.
+    `keys` bool [b, tokens] says which tokens may be attended to, or, with four axes, is added to
+    what the softmax reads, [b or 1, heads or 1, queries or 1, tokens]; None for all.
 
     On a CPU the fused kernel is slow in bf16 at the lengths of a masked encoder (about 3 times at
     197 tokens), so short bf16 sequences take the explicit form there.
     """
     if keys is not None:
-        return F.scaled_dot_product_attention(q, k, v, keys[:, None, None])
+        return F.scaled_dot_product_attention(
+            q, k, v, keys if keys.ndim == 4 else keys[:, None, None]
+        )
     if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[2] <= EXPLICIT_TOKENS:
         return attention_map(q, k) @ v
     return F.scaled_dot_product_attention(q, k, v)
 
 
-def attended(q: Tensor, k: Tensor, v: Tensor, maps: list[Tensor] | None) -> Tensor:
+def attended(
+    q: Tensor, k: Tensor, v: Tensor, maps: list[Tensor] | None, keys: Tensor | None = None
+) -> Tensor:
     """`attend`, and the attention map is appended to `maps` if given."""
     if maps is None:
-        return attend(q, k, v)
-    maps.append(attention_map(q, k))
+        return attend(q, k, v, keys)
+    maps.append(attention_map(q, k, keys))
     return maps[-1] @ v
 
 
-def attention_map(q: Tensor, k: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(d)), [b, heads, queries, keys]."""
-    return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(-1)
+def attention_map(q: Tensor, k: Tensor, keys: Tensor | None = None) -> Tensor:
+    """softmax(q k^T / sqrt(d)), [b, heads, queries, keys]; `keys` as `attend` reads them."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    if keys is not None and keys.ndim == 4:
+        scores = scores + keys
+    elif keys is not None:
+        scores = scores.masked_fill(~keys[:, None, None], float("-inf"))
+    return scores.softmax(-1)
 
 
 class Attention(nn.Module):
@@ -96,7 +106,7 @@ class Attention(nn.Module):
             x: [b, tokens, dim].
             tail: how many tokens at the end need an output; None for all.
             maps: the attention map [b, heads, queries, tokens] is appended here if given.
-            keys: bool [b, tokens], which tokens may be attended to; None for all. Not with `maps`.
+            keys: which tokens may be attended to, see `attend`; None for all.
 
         Returns:
             [b, tail or tokens, dim].
@@ -112,7 +122,9 @@ class Attention(nn.Module):
             q = F.linear(x[:, -tail:], w[:d], q_bias).view(b, tail, self.heads, -1).transpose(1, 2)
             kv = F.linear(x, w[d:], kv_bias).view(b, n, 2, self.heads, -1)
             k, v = kv.permute(2, 0, 3, 1, 4).unbind(0)
-        out = attended(q, k, v, maps) if keys is None else attend(q, k, v, keys)
+        if keys is not None and tail is not None and keys.ndim == 4 and keys.shape[2] > 1:
+            keys = keys[:, :, -tail:]
+        out = attended(q, k, v, maps, keys)
         return self.proj(out.transpose(1, 2).reshape(b, -1, d))
 
 
