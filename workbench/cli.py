@@ -25,6 +25,7 @@ from workbench.commands.runs import objectives, presets, runs, sweep
 from workbench.commands.scores import score, scores
 from workbench.commands.search import search
 from workbench.commands.studio import studio
+from workbench.commands.sweeps import sweeps
 from workbench.errors import BadInput
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -50,6 +51,7 @@ for command in (objectives, presets, sweep):
     cli.command(command.__name__)(command)
 cli.add_typer(masks, name="masks")
 cli.add_typer(runs, name="runs")
+cli.add_typer(sweeps, name="sweeps")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -300,8 +300,8 @@ def sweep(
     as_json: AsJson = False,
 ) -> int:
     """Queue a run for every combination of some knobs."""
+    from workbench.commands.sweeps import shown, teller
     from workbench.runs.config import pairs
-    from workbench.runs.launching import wait as wait_for
     from workbench.runs.sweeping import sweep as launch_all
     from workbench.runs.sweeping import values_of
 
@@ -309,13 +309,15 @@ def sweep(
     if len(wanted) < len(over):
         raise BadInput("--over names a knob twice; give it once, with all its values.")
     found = launch_all(preset, wanted, dir=folder, overrides=pairs(overrides or []), name=name)
-    group = found[0].record["group"]
-    states = [wait_for(run)["state"] for run in found] if wait else []
-    record = {"group": group, "runs": [run.id for run in found], "states": states}
-    lines = [
-        f"{len(found)} runs of {group}" + ("" if wait else " are queued"),
-        f"look: python -m workbench runs compare --group {group}",
-    ]
+    states = [state["state"] for state in found.wait(teller(found.name))] if wait else []
+    record = {
+        "group": found.name, "folder": str(found.path), "runs": [run.id for run in found],
+        "states": states,
+    }  # fmt: skip
+    lines = shown(found) if wait else [
+        f"{len(found)} runs of {found.name} are queued",
+        f"look: python -m workbench sweeps show {found.id}",
+    ]  # fmt: skip
     say(record, lines, as_json)
     return 0 if all(state == "done" for state in states) else 1
 

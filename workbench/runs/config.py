@@ -16,8 +16,11 @@ PRECISIONS = ("auto", "fp32", "bf16")
 OPTIMISERS = ("adamw", "muon")
 # What may differ when a run goes on: none of it changes a number that is trained.
 OPERATIONAL = frozenset(
-    {"name", "group", "save_every", "picture_every", "log_every", "keep", "memory", "stall"}
-)
+    {
+        "name", "group", "save_every", "picture_every", "log_every", "keep", "memory", "stall",
+        "evaluate",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,7 @@ class RunConfig:
     keep: Annotated[int, Knob("newest checkpoints kept", 1, 10_000, 1, None, 20)] = 3
     stall: Annotated[float, Knob("seconds without a step until an alert", 1, 1e6, 10)] = 120.0
     memory: Annotated[int, Knob("MB for training on a CPU; 0 for any", 0, 1 << 30, 256)] = 0
+    evaluate: Annotated[str, Knob("protocols at its end, parted by semicolons")] = ""
     name: Annotated[str, Knob("what people call it")] = ""
     preset: Annotated[str, Knob("the set-up that it came from")] = ""
     group: Annotated[str, Knob("the sweep that it belongs to")] = ""

@@ -33,7 +33,8 @@ def main(folder: str) -> int:
         print("another process trains this run already", flush=True)
         return TAKEN
     pid, mark = me()
-    run.set_state(state="starting", pid=pid, mark=mark, reason="", problem="", alert="")
+    told = {"pid": pid, "mark": mark, "started": time.time()}
+    run.set_state(state="starting", reason="", problem="", alert="", **told)
     with stopping() as should_stop:
         ended = _attempt(run, should_stop)
         if ended is None:

@@ -13,6 +13,7 @@ from torch import nn
 from workbench import __version__
 from workbench.data.sets import DATASETS, Dataset, Pictures
 from workbench.errors import BadInput, shown
+from workbench.evaluations import EVALUATIONS, Evaluation
 from workbench.masks import MASKS, Grid, Mask, Strategy
 from workbench.models.precision import bf16_pays
 from workbench.objectives import OBJECTIVES, Batch, EncoderShape, Objective
@@ -108,7 +109,23 @@ def canonical(config: RunConfig) -> RunConfig:
         objective=str(found.objective),
         data=str(found.dataset),
         mask="" if found.strategy is None else str(found.strategy),
+        evaluate=";".join(str(each) for each in protocols(config.evaluate, found.dataset)),
     )
+
+
+def protocols(text: str, data: Dataset | None = None) -> list[Evaluation]:
+    """Read recipes of protocols parted by semicolons, such as `knn(k=10);linear_probe`.
+
+    Raises:
+        BadInput: no such protocol, or `data` has no classes that one could tell apart.
+    """
+    found = [EVALUATIONS.parse(part) for part in text.split(";") if part.strip()]
+    if found and data is not None and "labelled" not in data.gives:
+        raise BadInput(
+            f"{data.name} has no classes to tell apart, so {found[0].name} cannot measure a run on "
+            'it; leave evaluate empty, or take labelled data such as "digits()".'
+        )
+    return found
 
 
 def with_knob(config: RunConfig, field: str, knob: str, value: Any) -> RunConfig:

@@ -2,16 +2,20 @@
 
 import itertools
 import secrets
+import shlex
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import BadInput, shown
-from workbench.runs.config import RunConfig, difference
-from workbench.runs.launching import Handle, configured, enqueue
+from workbench.runs.config import RunConfig
+from workbench.runs.launching import configured
+from workbench.runs.sweeps import Sweep, SweepStore
 
 MOST = 10_000
+PROTOCOL = "linear_probe"
 
 
 def sweep(
@@ -21,23 +25,54 @@ def sweep(
     dir: Path | str | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str = "",
-) -> list[Handle]:
+) -> Sweep:
     """Queue one run for every combination of the values of `over`.
 
-    Everything is checked before anything is queued.
+    Everything is checked before anything is queued. Each run is measured at its end by a linear
+    probe where its data has classes; `evaluate` among the knobs names other protocols, and "" none.
 
     Args:
         preset: what all of them share.
         over: knob -> values; `ratio`, or any `mask.KNOB` or `objective.KNOB`, goes into the recipe.
         dir: folder of runs.
         overrides: knobs that all of them share beside the preset's.
-        name: of the sweep; made up where empty. `workbench runs list --group NAME` shows it.
+        name: of the sweep; made up where empty. `workbench sweeps show NAME` shows it.
+
+    Returns:
+        The sweep, a sequence of its runs that can be waited for, cancelled and gone on with.
 
     Raises:
-        BadInput: a value that a run does not take, or more than 10,000 runs.
+        BadInput: a value that a run does not take, more than 10,000 runs, or a name that is taken.
     """
-    group = name or f"sweep-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
-    return [enqueue(config, dir) for config in combinations(preset, over, overrides or {}, group)]
+    name = name or f"sweep-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    shared = dict(overrides or {})
+    configs = combinations(preset, over, shared, name)
+    if "evaluate" not in {**shared, **over}:
+        configs = [replace(each, evaluate=usual_protocol(each)) for each in configs]
+    told = {
+        "preset": preset if isinstance(preset, str) else preset.preset,
+        "over": {key: list(values) for key, values in over.items()},
+        "overrides": shared,
+    }
+    return SweepStore(dir).create(name, told, configs)
+
+
+def usual_protocol(config: RunConfig) -> str:
+    """Return what a run of a sweep is measured by unless it says so itself."""
+    from workbench.data.sets import DATASETS
+
+    return config.evaluate or (PROTOCOL if "labelled" in DATASETS.parse(config.data).gives else "")
+
+
+def command(
+    preset: str, over: Mapping[str, str], overrides: Mapping[str, Any], name: str = ""
+) -> str:
+    """Return the command line that starts a sweep; `over` holds values as they are typed."""
+    words = ["workbench", "sweep", preset]
+    for key, values in over.items():
+        words += ["--over", f"{key}={values}"]
+    words += [f"{key}={value}" for key, value in overrides.items()]
+    return shlex.join([*words, *(["--name", name] if name else [])])
 
 
 def combinations(
@@ -96,11 +131,3 @@ def values_of(text: str) -> tuple[str, list[str]]:
 
 def _whole(text: str) -> bool:
     return text.strip().lstrip("-").isdecimal()
-
-
-def varied(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the knobs in which some records differ from the first, in their order."""
-    names: dict[str, None] = {}
-    for record in records[1:]:
-        names.update(dict.fromkeys(difference(records[0], record)))
-    return [name for name in (records[0] if records else ()) if name in names]

@@ -18,6 +18,7 @@ from workbench.runs import checkpoints
 from workbench.runs.config import OPERATIONAL, RunConfig, difference
 from workbench.runs.failing import limit_memory
 from workbench.runs.feeding import Feed
+from workbench.runs.finishing import finish
 from workbench.runs.optimising import Optimiser, learning_rate_scale
 from workbench.runs.setting import Place, Setting, environment, place, setting
 from workbench.runs.store import CHECKPOINTS, ENVIRONMENT, STOP, Run, write_json
@@ -229,7 +230,10 @@ def train(
             trainer.prepare()
         if writes:
             _tell(trainer)
-        return _loop(run, trainer, writer, should_stop)
+        ended = _loop(run, trainer, writer, should_stop)
+    if ended == "done" and config.evaluate and writes:
+        finish(run)
+    return ended
 
 
 def _tell(trainer: Trainer) -> None:
@@ -278,7 +282,8 @@ def _loop(run: Run, trainer: Trainer, writer: Writer, should_stop: Callable[[], 
                 )
                 return "cancelled"
     stop_file.unlink(missing_ok=True)
-    writer.state(state="done", reason="", **{**writer.progress(trainer.step), "seconds_left": 0})
+    ended = {**writer.progress(trainer.step), "seconds_left": 0}
+    writer.state(state="running" if config.evaluate else "done", reason="", **ended)
     return "done"
 
 

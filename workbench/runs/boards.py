@@ -1,0 +1,125 @@
+"""The matrix of a sweep: a metric over two knobs, mean over the rest, with a picture a cell."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from workbench.runs.comparing import Comparison, Mean, mean
+from workbench.runs.labels import RATIO, SEEDS, axis_names, value_of
+from workbench.runs.series import LOSS
+
+TITLES = ("reconstruction", "seen", "original")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The runs of one row and column: their mean, states by count, and the newest picture of one.
+
+    `picture` is (run, file), the newest picture of what the first run that has one made.
+    """
+
+    runs: tuple[str, ...] = ()
+    mean: Mean | None = None
+    states: dict[str, int] = field(default_factory=dict)
+    picture: tuple[str, Path] | None = None
+
+    def written(self) -> str:
+        """The mean with its interval as text, or what the runs are at."""
+        if self.mean is None:
+            return ", ".join(f"{n} {state}" for state, n in self.states.items()) or "–"
+        return written(self.mean)
+
+
+@dataclass(frozen=True)
+class Board:
+    """`rows` and `columns` are values, `cells` a list a row, `best` the place of the best mean.
+
+    `mixed` names knobs beside the seed that differ within a cell, so that its mean is over them.
+    """
+
+    rows: list[str]
+    columns: list[str]
+    cells: list[list[Cell]]
+    best: tuple[int, int] | None
+    mixed: list[str]
+
+
+def written(found: Mean) -> str:
+    """A mean with half of its interval and how many runs it is of: `0.861 ± 0.012 (2)`."""
+    text = f"{found.mean:.4g}"
+    if found.half is not None:
+        text += f" ± {found.half:.2g}"
+    return f"{text} ({found.count})"
+
+
+def usual_axes(found: Comparison) -> tuple[str, str]:
+    """Return what goes down and what goes across unless it is chosen; "" for nothing.
+
+    Masks down and ratios across where they differ; seeds only where nothing else does.
+    """
+    names = axis_names(list(found.records.values()))
+    free = [name for name in names if name not in (*SEEDS, RATIO)] + [
+        name for name in names if name in SEEDS
+    ]
+    up = "mask" if "mask" in names else (free[0] if free else "")
+    across = RATIO if RATIO in names else next((name for name in free if name != up), "")
+    return up, "" if across in SEEDS and len(names) > 1 and up else across
+
+
+def board(found: Comparison, rows: str, columns: str, metric: str) -> Board:
+    """Spread runs over two knobs.
+
+    Args:
+        found: of the runs.
+        rows: a knob as `axis_names` has it, "" for one row.
+        columns: the same.
+        metric: "loss" or a protocol's name.
+    """
+    ups = _values(found, rows)
+    acrosses = _values(found, columns)
+    cells = [[_cell(found, {rows: up, columns: across}, metric) for across in acrosses]
+             for up in ups]  # fmt: skip
+    means = {
+        (i, j): cell.mean.mean
+        for i, row in enumerate(cells) for j, cell in enumerate(row) if cell.mean is not None
+    }  # fmt: skip
+    choose = min if metric == LOSS else max
+    best = choose(means, key=lambda place: means[place]) if len(means) > 1 else None
+    records = [[found.records[id] for id in cell.runs] for row in cells for cell in row]
+    mixed = dict.fromkeys(name for each in records for name in axis_names(each))
+    return Board(ups, acrosses, cells, best, [name for name in mixed if name not in SEEDS])
+
+
+def _values(found: Comparison, name: str) -> list[str]:
+    """The values of a knob, numbers by size and the rest as they come."""
+    values = list(dict.fromkeys(value_of(each, name) if name else "" for each in
+                                found.records.values()))  # fmt: skip
+    try:
+        return sorted(values, key=float)
+    except ValueError:
+        return values
+
+
+def _cell(found: Comparison, wanted: dict[str, str], metric: str) -> Cell:
+    rows = [
+        row for row in found.rows
+        if all(value_of(found.records[row["id"]], k) == v for k, v in wanted.items() if k)
+    ]  # fmt: skip
+    values = [row["metrics"][metric] for row in rows if metric in row["metrics"]]
+    picture = next(
+        ((row["id"], made) for row in rows if (made := newest(found.pictures[row["id"]]))), None
+    )
+    return Cell(
+        tuple(row["id"] for row in rows),
+        mean(values) if values else None,
+        dict(Counter(row["state"] for row in rows)),
+        picture,
+    )
+
+
+def newest(pictures: list[tuple[int, str, Path]]) -> Path | None:
+    """Return the file of the newest picture, of what the network made before what it was shown."""
+    if not pictures:
+        return None
+    last = {title: path for step, title, path in pictures if step == pictures[-1][0]}
+    return next((last[title] for title in TITLES if title in last), next(iter(last.values())))

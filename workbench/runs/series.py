@@ -1,0 +1,134 @@
+"""Curves of runs: a logged number against steps, pictures or time, smoothed and thinned."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from workbench.runs.store import METRICS, Run
+
+Across = Literal["step", "pictures", "seconds"]
+ACROSS: tuple[Across, ...] = ("step", "pictures", "seconds")
+LOSS = "loss"
+NOT_SERIES = {"step", "last", "seconds"}
+POINTS = 400
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line of a chart: x and y, and with several seeds the lowest and highest beside the mean."""
+
+    label: str
+    runs: tuple[str, ...]
+    x: list[float]
+    y: list[float]
+    low: list[float] | None = None
+    high: list[float] | None = None
+
+
+def logged(run: Run) -> list[dict[str, Any]]:
+    """Return a run's metrics; a file that has not changed is not read again."""
+    try:
+        stat = (run.path / METRICS).stat()
+    except OSError:
+        return []
+    return _logged(run, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=256)
+def _logged(run: Run, changed: int, size: int) -> list[dict[str, Any]]:
+    return run.metrics()
+
+
+def names_of(runs: Sequence[Run]) -> list[str]:
+    """Return the numbers that some of the runs have logged, the loss first."""
+    found = {
+        name
+        for run in runs
+        for row in logged(run)[:1] + logged(run)[-1:]
+        for name, value in row.items()
+        if name not in NOT_SERIES and isinstance(value, int | float)
+    }
+    return sorted(found, key=lambda name: (name != LOSS, name))
+
+
+def series(run: Run, name: str, across: Across = "step") -> tuple[list[float], list[float]]:
+    """Return x and y of one logged number; what is no finite number is left out.
+
+    `pictures` are those seen, repeats counted. `seconds` are of training alone: the time of each
+    logged step stands for those since the line before, and pauses do not count.
+    """
+    x, y, spent, before = list[float](), list[float](), 0.0, 0
+    batch = int(run.record.get("batch") or 1) if across == "pictures" else 1
+    for row in logged(run):
+        step, seconds = int(row["step"]), row.get("seconds")
+        spent += (step - before) * (seconds if isinstance(seconds, int | float) else 0.0)
+        before = step
+        value = row.get(name)
+        if isinstance(value, int | float) and math.isfinite(value):
+            x.append(spent if across == "seconds" else float(step * batch))
+            y.append(float(value))
+    return x, y
+
+
+def smoothed(values: Sequence[float], weight: float) -> list[float]:
+    """Return running means: each value counts `weight` times the one after it; 0 changes nothing.
+
+    The start is not pulled towards zero: the mean is over the values so far.
+
+    >>> smoothed([0.0, 1.0], 0.5)
+    [0.0, 0.666...]
+    """
+    out: list[float] = []
+    total = share = 0.0
+    for value in values:
+        total, share = weight * total + value, weight * share + 1
+        out.append(total / share)
+    return out
+
+
+def curves(
+    runs: Sequence[Run],
+    labels: Sequence[str],
+    name: str = LOSS,
+    across: Across = "step",
+    smooth: float = 0.0,
+) -> list[Curve]:
+    """Return one curve a run, at most 400 points each."""
+    out: list[Curve] = []
+    for run, label in zip(runs, labels, strict=True):
+        x, y = series(run, name, across)
+        x, y = thinned(x), thinned(smoothed(y, smooth))
+        out.append(Curve(label, (run.id,), x, y))
+    return out
+
+
+def over_seeds(found: Sequence[Curve], groups: Sequence[Sequence[str]], labels: Sequence[str]):
+    """Return one curve a group of runs: the mean, with the lowest and highest, where all have been.
+
+    Args:
+        found: one curve a run.
+        groups: ids of runs that belong together.
+        labels: what each group is called.
+    """
+    by_run = {curve.runs[0]: curve for curve in found}
+    out: list[Curve] = []
+    for ids, label in zip(groups, labels, strict=True):
+        members = [by_run[each] for each in ids if by_run[each].x]
+        if len(members) < 2:
+            out += [Curve(label, tuple(ids), each.x, each.y) for each in members]
+            continue
+        count = min(len(each.x) for each in members)
+        rows = list(zip(*(each.y[:count] for each in members), strict=True))
+        x = [statistics.fmean(each) for each in zip(*(m.x[:count] for m in members), strict=True)]
+        mean = [statistics.fmean(row) for row in rows]
+        out.append(Curve(label, tuple(ids), x, mean, list(map(min, rows)), list(map(max, rows))))
+    return out
+
+
+def thinned(values: Sequence[float], most: int = POINTS) -> list[float]:
+    """Return at most `most` means of neighbours."""
+    size = max(1, -(-len(values) // most))
+    return [statistics.fmean(values[at : at + size]) for at in range(0, len(values), size)]
