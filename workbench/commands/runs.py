@@ -9,6 +9,7 @@ import typer
 
 from workbench.commands.arguments import number_option
 from workbench.commands.output import AsJson, say, table
+from workbench.commands.protocols import standing
 from workbench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -168,10 +169,7 @@ def _shown(run: "Run", state: dict[str, Any]) -> list[str]:
     for row in run.metrics()[-1:]:
         lines.append(f"loss {row['loss']:.5g} at step {row['step']}")
     for row in run.evaluations():
-        lines.append(
-            f"{row['protocol']} at step {row['step']}: {row['accuracy']:.1%} "
-            f"({row['low']:.1%} to {row['high']:.1%})"
-        )
+        lines.append(standing(row))
     lines += [f"alert: {row['sentence']}" for row in run.alerts()[-5:]]
     return lines
 

@@ -20,7 +20,7 @@ def augmented(
     """Return one augmented view of each picture; row i depends on (seed, step, i) alone.
 
     Args:
-        images: uint8 [b, h, w, 3].
+        images: uint8 [b, h, w, c]; c is 3 where `color` is not 0.
         noise: one row a picture.
         size: side of the view in pixels.
         crop: smallest share of the area that is cut out, 0 to 1, with an aspect ratio from 3/4 to
@@ -30,26 +30,50 @@ def augmented(
             times it), and of grey pictures (a fifth, times it, of them); 0 for none.
 
     Returns:
-        float32 [b, 3, size, size] in [0, 1].
+        float32 [b, c, size, size] in [0, 1].
     """
+    pixels = images.permute(0, 3, 1, 2).float().div_(255)
+    pixels = _cut(pixels, noise, size, crop, flip, "bilinear")
+    return _recoloured(pixels, noise, color) if color else pixels
+
+
+def augmented_maps(maps: "Tensor", noise: Noise, size: int, *, crop: float, flip: bool) -> "Tensor":
+    """Return labels or depth cut and mirrored as `augmented` does with the same noise.
+
+    Values are taken from the nearest pixel, never mixed. Any kind of number [b, c, h, w] to
+    float32 [b, c, size, size].
+    """
+    return _cut(maps.float(), noise, size, crop, flip, "nearest")
+
+
+def plain_maps(maps: "Tensor", size: int) -> "Tensor":
+    """Return maps as they are measured: [b, c, h, w] to float32 [b, c, size, size], nearest."""
+    import torch.nn.functional as F
+
+    values = maps.float()
+    if values.shape[2:] == (size, size):
+        return values
+    return F.interpolate(values, (size, size), mode="nearest-exact")
+
+
+def _cut(pixels: "Tensor", noise: Noise, size: int, crop: float, flip: bool, how: str) -> "Tensor":
     import torch
     import torch.nn.functional as F
 
-    pixels = images.permute(0, 3, 1, 2).float().div_(255)
     h, w = pixels.shape[2:]
     mirrored = noise.uniform(1, FLIP_STREAM)[:, 0] < 0.5 if flip else np.zeros(noise.count, bool)
     if crop < 1 or (h, w) != (size, size):
         matrix = torch.from_numpy(_boxes(noise, crop, mirrored)).to(pixels.device)
-        grid = F.affine_grid(matrix, [len(pixels), 3, size, size], align_corners=False)
-        pixels = F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
-    elif flip:
+        grid = F.affine_grid(matrix, [len(pixels), 1, size, size], align_corners=False)
+        return F.grid_sample(pixels, grid, mode=how, padding_mode="reflection", align_corners=False)
+    if flip:
         turned = torch.from_numpy(mirrored).to(pixels.device)
-        pixels = torch.where(turned[:, None, None, None], pixels.flip(3), pixels)
-    return _recoloured(pixels, noise, color) if color else pixels
+        return torch.where(turned[:, None, None, None], pixels.flip(3), pixels)
+    return pixels
 
 
 def plain(images: "Tensor", size: int) -> "Tensor":
-    """Return pictures as they are measured: uint8 [b, h, w, 3] to float32 [b, 3, size, size]."""
+    """Return pictures as they are measured: uint8 [b, h, w, c] to float32 [b, c, size, size]."""
     import torch.nn.functional as F
 
     pixels = images.permute(0, 3, 1, 2).float().div_(255)

@@ -1,6 +1,14 @@
 """What a network is asked to predict: one objective a file, found like the masks."""
 
-from workbench.objectives.objective import Batch, EncoderShape, Loss, Objective, flags, indices
+from workbench.objectives.objective import (
+    Batch,
+    EncoderShape,
+    Loss,
+    Measured,
+    Objective,
+    flags,
+    indices,
+)
 from workbench.registry import Registry
 
 __all__ = [
@@ -8,6 +16,7 @@ __all__ = [
     "Batch",
     "EncoderShape",
     "Loss",
+    "Measured",
     "Objective",
     "flags",
     "indices",

@@ -16,7 +16,9 @@ from workbench.seeds import Noise
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Takes = Literal["images", "labelled", "pairs", "clips", "bands", "modalities", "spectrograms"]
+Takes = Literal[
+    "images", "labelled", "pairs", "clips", "bands", "modalities", "tasks", "spectrograms"
+]
 LOSS_NOISE = 11  # a branch of its own: masks draw from branch 0, augmentations from 12
 
 
@@ -48,11 +50,12 @@ class EncoderShape(ViTShape):
 class Batch:
     """One batch on the device.
 
-    `images` is float32 in [0, 1]: [b, 3, h, w] for pictures, [b, frames, c, h, w] for clips and
-    pairs, [b, c, h, w] for bands. `views` is [v, b, 3, h, w] for objectives with `views` > 1, each
-    augmented on its own; `images` is the first of them. `ids` are row numbers of the data set,
-    int64 [b]; `extra` holds what else the data has, by name, [b, ...]. `first` is the number of row
-    0 in the whole batch, where several processes share one.
+    `images` is float32 in [0, 1]: [b, 3, h, w] for pictures, [b, frames, 3, h, w] for clips, pairs
+    and tasks, [b, c, h, w] for bands, [b, 1, h, w] for spectrograms. `views` is
+    [v, b, 3, h, w] for objectives with `views` > 1, each augmented on its own; `images` is the
+    first of them. `ids` are row numbers of the data set, int64 [b]; `extra` holds what else the
+    data has, by name, [b, ...]. `first` is the number of row 0 in the whole batch, where several
+    processes share one.
     """
 
     images: "Tensor"
@@ -84,6 +87,19 @@ class Loss:
     parts: "Mapping[str, Tensor | float]" = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """How well one thing was done, row by row: `values` [b] of the network, `beside` of guesses.
+
+    Guesses are named by what they do and stand on the same cells. `higher` says that more is
+    better, as for a share of hits; else it is an error. NaN marks a row that has no such thing.
+    """
+
+    values: "Tensor"
+    beside: "Mapping[str, Tensor]"
+    higher: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Objective(Member):
     """A way to learn from pictures: frozen knobs, a model and a loss; one file each.
@@ -94,16 +110,20 @@ class Objective(Member):
     with it. A frozen part has `requires_grad_(False)`. torch's global random numbers are seeded
     from (seed, step) before every `loss`, so a resumed run repeats them.
 
+    `metric` says in a sentence what `measures` finds, where an objective has a measure of its own;
+    `evaluate RUN --protocol metric` takes it over the test part, see `runs.measuring`.
+
     `takes` says what the data must be, `views` how many augmented views of a picture it wants.
     `default_mask` is the recipe it is used with; "" for an objective that hides nothing
     (`masked` is False then, and it is handed a mask with nothing hidden). `equal_counts` refuses
-    masks that hide another number of patches in each image. `frames` and `domain` are those of the
-    strategies it takes, see `Strategy`. `presets` are training set-ups by name: a `RunConfig`'s
-    fields that differ from their default; the objective itself is filled in.
+    masks that hide another number of patches in each image. `frames` (several words are several
+    choices) and `domain` are those of the strategies it takes, see `Strategy`. `presets` are
+    training set-ups by name: a `RunConfig`'s fields that differ from their default; the objective
+    itself is filled in.
     """
 
     schedules: ClassVar[bool] = True
-    described: ClassVar[tuple[str, ...]] = ("paper", "takes", "default_mask")
+    described: ClassVar[tuple[str, ...]] = ("paper", "takes", "default_mask", "metric")
     always_print: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[Takes] = "images"
     views: ClassVar[int] = 1
@@ -112,6 +132,7 @@ class Objective(Member):
     equal_counts: ClassVar[bool] = True
     frames: ClassVar[str] = ""
     domain: ClassVar[str] = ""
+    metric: ClassVar[str] = ""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def build(self, shape: EncoderShape, seed: int) -> "nn.Module":
@@ -134,6 +155,14 @@ class Objective(Member):
         """Return what to show of a batch, [b, 3, h, w] in [0, 1] by title; {} for nothing.
 
         Called in evaluation mode without gradients, in fp32.
+        """
+        return {}
+
+    def measures(self, model: "nn.Module", batch: Batch, mask: Mask) -> "Mapping[str, Measured]":
+        """Return what `metric` names, by name, the one that counts first; {} without a metric.
+
+        Called in evaluation mode without gradients, in fp32, with test rows as they are and masks
+        that depend on the row alone.
         """
         return {}
 
@@ -186,7 +215,7 @@ class Objective(Member):
         """Return why a mask cannot go with it, in a sentence, or None if it can."""
         if not self.masked:
             return f"{self.name} hides nothing, so it takes no mask"
-        if strategy.frames != self.frames and strategy.frames:
+        if strategy.frames and strategy.frames not in self.frames.split():
             return f"{strategy.name} hides by {strategy.frames}, which {self.name} does not have"
         if strategy.domain != self.domain:
             here = self.domain or "picture"

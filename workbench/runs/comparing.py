@@ -70,9 +70,10 @@ def compare(runs: Sequence[Run]) -> Comparison:
         state, record = run.state(), records[run.id]
         steps, losses = series(run, LOSS)
         metrics = {
-            str(row["protocol"]): float(row["accuracy"])
+            str(row["protocol"]): float(number)
             for row in run.evaluations()
-            if "protocol" in row and isinstance(row.get("accuracy"), int | float)
+            if isinstance(number := row.get("accuracy", row.get("value")), int | float)
+            and "protocol" in row
         }
         if losses:
             metrics[LOSS] = losses[-1]

@@ -14,13 +14,15 @@ from workbench.data.augment import plain
 from workbench.data.sets import DATASETS, Pictures
 from workbench.errors import BadInput
 from workbench.evaluations import EVALUATIONS, Features
-from workbench.runs import checkpoints
+from workbench.runs.measuring import METRIC, measured
 from workbench.runs.setting import Place, Setting, place, setting
-from workbench.runs.store import CHECKPOINTS, Run
 from workbench.runs.store import EVALUATIONS as FILE
+from workbench.runs.store import Run
+from workbench.runs.trained import INITIAL, load_model, trained
+
+__all__ = ["INITIAL", "evaluate", "evaluate_all", "load_model"]
 
 ROWS = 256
-INITIAL = "initial"
 
 
 def evaluate(
@@ -36,7 +38,8 @@ def evaluate(
 
     Args:
         run: with a checkpoint.
-        protocol: recipe, such as `knn(k=10)` or `linear_probe`.
+        protocol: recipe, such as `knn(k=10)` or `linear_probe`, or "metric" for the objective's own
+            measure beside its baselines, see `measuring`; that one needs no classes.
         step: of the checkpoint; None for the newest, "initial" for the weights before training,
             which is what every other number must be compared with.
         data: recipe of labelled data; empty for the run's own.
@@ -47,6 +50,7 @@ def evaluate(
         The row that was added to the run's `evaluations.jsonl`: `protocol`, `step`, `data`,
         `accuracy`, `low` and `high` (95 %), `count`, `details`, `pictures`, `seconds`, and of the
         features of the test pictures `spread` and `rank` (see `workbench.analysis.collapse`).
+        For "metric": `value` in place of `accuracy`, and `measures`, see `measuring.measured`.
 
     Raises:
         BadInput: no such checkpoint or protocol, or data without classes.
@@ -64,6 +68,12 @@ def evaluate_all(
     device: str = "",
 ) -> list[dict[str, Any]]:
     """Measure a run by several protocols, encoding the pictures once; see `evaluate`."""
+    if METRIC in protocols:
+        others = [each for each in protocols if each != METRIC]
+        own = [_metric(run, step, data, most, device)]
+        if not others:
+            return own
+        return own + evaluate_all(run, others, step=step, data=data, most=most, device=device)
     began = time.monotonic()
     wanted = [EVALUATIONS.parse(each) for each in protocols]
     config = run.config if not device else run.config.changed({"device": device})
@@ -79,7 +89,7 @@ def evaluate_all(
     if most:
         train = train.rows(slice(0, most))
     torch.set_num_threads(where.threads)
-    model, at = _trained(run, parts, where, step, train if dataset == parts.dataset else None)
+    model, at = trained(run, parts, where, step, train if dataset == parts.dataset else None)
     features = [_features(parts, model, each, where) for each in (train, test)]
     shape = {
         "spread": round(spread(features[1].values), 4),
@@ -100,37 +110,28 @@ def evaluate_all(
     return rows
 
 
-def load_model(run: Run, step: int | str | None = None) -> tuple[Setting, nn.Module, int | str]:
-    """Return a run's setting and its model in evaluation mode, with the step it is of."""
-    parts, where = setting(run.config), place(run.config, run.environment)
-    model, at = _trained(run, parts, where, step)
-    return parts, model, at
-
-
-def _trained(
-    run: Run,
-    parts: Setting,
-    where: Place,
-    step: int | str | None,
-    pictures: Pictures | None = None,
-) -> tuple[nn.Module, int | str]:
-    if pictures is None:  # the shape of the data decides the model's
-        pictures = parts.dataset.load(parts.config.size, train=True)
-    model = parts.build(pictures, where.device).eval()
-    if step == INITIAL:
-        return model, INITIAL
-    folder = run.path / CHECKPOINTS
-    if step is None:
-        found = checkpoints.newest(folder)
-        if found is None:
-            raise BadInput(f"{run.id} has no checkpoint yet; wait for its first, or train it.")
-    else:
-        steps = dict(run.checkpoints())
-        if step not in steps:
-            raise BadInput(f"{run.id} has no checkpoint of step {step}; there are {list(steps)}.")
-        found = checkpoints.load(steps[int(step)])
-    checkpoints.restore_model(found, model)
-    return model, found.step
+def _metric(run: Run, step: int | str | None, data: str, most: int, device: str) -> dict[str, Any]:
+    """Take the objective's own measure over the test part (`most` rows of it)."""
+    began = time.monotonic()
+    config = run.config if not device else run.config.changed({"device": device})
+    parts, where = setting(config), place(config, run.environment)
+    dataset = DATASETS.parse(data) if data else parts.dataset
+    if parts.objective.takes not in dataset.gives:
+        raise BadInput(
+            f"{parts.objective.name} is measured on {parts.objective.takes}, but {dataset.name} "
+            f"gives {' and '.join(dataset.gives)}; name other data."
+        )
+    test = dataset.load(config.size, train=False)
+    torch.set_num_threads(where.threads)
+    model, at = trained(run, parts, where, step)
+    found = measured(parts, model, test if not most else test.rows(slice(0, most)), where)
+    name = METRIC + (f"@{INITIAL}" if at == INITIAL else "")
+    row: dict[str, Any] = {
+        "protocol": name, "step": at, "data": str(dataset), **found,
+        "seconds": round(time.monotonic() - began, 2), "time": time.time(),
+    }  # fmt: skip
+    run.append(FILE, row)
+    return row
 
 
 def _features(parts: Setting, model: nn.Module, pictures: Pictures, where: Place) -> Features:

@@ -26,10 +26,12 @@ TEST_EVERY = 5  # where a set has no test part of its own
 class Pictures:
     """Decoded pictures.
 
-    `images` is uint8 [n, h, w, 3] (or [n, frames, h, w, 3] for clips and pairs, [n, h, w, bands]
-    for bands), in memory or mapped from a file. `labels` are int64 [n], -1 where unknown, or None.
-    `names` tells what row i is called, `skipped` which pictures were left out, and why. `extra`
-    holds more arrays [n, ...] by name, such as depth.
+    `images` is uint8 [n, h, w, 3] (or [n, frames, h, w, 3] for clips, pairs and tasks,
+    [n, h, w, bands] for bands, [n, h, w, 1] for spectrograms), in memory or mapped from a file.
+    `labels` are int64 [n], -1 where unknown, or None. `names` tells what row i is called, `skipped`
+    which pictures were left out, and why. `extra` holds more arrays [n, ...] by name, such as
+    depth; those of the pictures' height and width are cut and mirrored with them where the data are
+    more than pictures.
     """
 
     images: NDArray[np.uint8]
@@ -64,8 +66,8 @@ class Dataset(Member):
     """Where pictures come from: frozen knobs and one `load`.
 
     `gives` says which objectives can use it ("images" for all of pictures, "labelled" where
-    there are classes, "pairs", "clips", "bands", "modalities", "spectrograms"). `side` is the
-    pictures' own side in pixels, 0 where they have many.
+    there are classes, "pairs", "clips", "bands", "modalities", "tasks", "spectrograms"). `side` is
+    the pictures' own side in pixels, 0 where they have many.
     """
 
     gives: ClassVar[tuple[str, ...]] = ("images",)
