@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from app import settings
+from app import lending, settings
 from app.access import AccessMiddleware, Gate, check_binding, is_loopback
 from app.companion import companion
 from app.warm import warmer
@@ -61,18 +61,20 @@ def build_app(gate: Gate) -> Any:
     from starlette.middleware import Middleware
 
     from app.routes import ROUTES
+    from app.run_routes import RUN_ROUTES
 
     gate.content_policy = content_policy()
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         warmer.start()
+        lending.start()
         companion.start_after(lambda: warmer.state in {"ready", "failed"})
         yield
 
     return st.App(
         Path(__file__).parent / "dashboard.py",
-        routes=ROUTES,
+        routes=[*RUN_ROUTES, *ROUTES],
         middleware=[Middleware(AccessMiddleware, gate=gate)],
         lifespan=lifespan,
         on_script_error=_report,

@@ -9,14 +9,21 @@ from typing import Any
 from workbench.painter import painter_js
 
 _HERE = Path(__file__).parent
-_PARTS = ("shared", "job")  # of components, not components themselves
-_NAMES = sorted(path.stem for path in _HERE.glob("*.js") if path.stem not in _PARTS)
-_OF_JOBS = frozenset({"matrix", "ticker", "search"})
+# What stands before a component's own script, beside `shared`; not components themselves.
+PARTS = {
+    "matrix": ("job",),
+    "ticker": ("job",),
+    "search": ("job",),
+    "runs": ("orders", "chart", "runlist", "runpage"),
+    "train": ("orders",),
+}
+_INNER = {"shared", *(part for parts in PARTS.values() for part in parts)}
+_NAMES = sorted(path.stem for path in _HERE.glob("*.js") if path.stem not in _INNER)
 
 
 @cache
 def _read(name: str) -> str:
-    parts = (*_PARTS, name) if name in _OF_JOBS else ("shared", name)
+    parts = ("shared", *PARTS.get(name, ()), name)
     return "\n".join((_HERE / f"{part}.js").read_text(encoding="utf-8") for part in parts)
 
 

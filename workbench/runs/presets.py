@@ -68,6 +68,24 @@ def preset(name: str) -> Preset:
     return PRESETS[name]
 
 
+# What a preset is sized for: measured in minutes on two CPU cores and in an hour on a GPU.
+GROUPS = {
+    "seconds": "About a minute on a CPU",
+    "tiny": "About ten minutes on a CPU",
+    "hour": "About an hour on one GPU",
+}
+MINUTE_OF_WORK = 1e12  # multiply-adds, roughly
+
+
+def sized_for(config: "RunConfig") -> str:
+    """Return which of `GROUPS` a set-up belongs to."""
+    tokens = (config.size // config.patch) ** 2
+    work = 3 * 12 * config.dim**2 * config.depth * tokens * config.batch * config.steps
+    if work < MINUTE_OF_WORK:
+        return "seconds"
+    return "hour" if config.preset.endswith("_hour") else "tiny"
+
+
 def run_presets() -> "dict[str, RunConfig]":
     """Return the set-ups for runs by name; each objective states its own."""
     from workbench.objectives import OBJECTIVES

@@ -1,5 +1,7 @@
 """From a scene's description to its pictures and numbers."""
 
+import gc
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -91,7 +93,14 @@ class Activity:
             self.running -= 1
 
 
+class Gpu:
+    """Whether the GPU belongs to a training for now, see `lend_gpu`."""
+
+    is_lent = False
+
+
 activity = Activity()
+gpu = Gpu()
 _model_lock = threading.Lock()
 
 
@@ -105,7 +114,8 @@ def _loaded(name: str, device: str, precision: str) -> "Reconstructor":
 def model_of(spec: SceneSpec) -> "Reconstructor":
     """The scene's model, loaded once a process."""
     with _model_lock:
-        return _loaded(spec.model, spec.device, spec.precision)
+        device = "cpu" if gpu.is_lent and spec.device == "auto" else spec.device
+        return _loaded(spec.model, device, spec.precision)
 
 
 def forget_models() -> None:
@@ -113,6 +123,22 @@ def forget_models() -> None:
     with _model_lock:
         _loaded.cache_clear()
     forget()
+
+
+def lend_gpu(is_lent: bool) -> None:
+    """Leave the GPU to a training: its memory is given back, and "auto" means the CPU until then.
+
+    A scene that asks for the GPU by its name still gets it.
+    """
+    with _model_lock:
+        gpu.is_lent = is_lent
+    forget_models()
+    if is_lent and "torch" in sys.modules:
+        import torch
+
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def warm() -> None:

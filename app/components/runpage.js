@@ -1,0 +1,271 @@
+// The page of one run: numbers, curve, pictures by step, scores, and what can be done with it.
+
+const RUNPAGE_CSS = `
+  .head { display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; margin-bottom: 6px; }
+  .head h3 { margin: 0; font-size: 1.15rem; overflow-wrap: anywhere; }
+  .head a { color: inherit; }
+  .deeds { display: flex; flex-wrap: wrap; gap: 8px; margin: 10px 0; align-items: center; }
+  .sure { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; padding: 8px 12px; border-radius: 10px; margin-bottom: 10px;
+    border: 1px solid var(--st-red-text-color, #b3261e); }
+  .tells { margin: 0 0 8px; padding: 8px 12px; border-radius: 10px; background: rgba(210, 140, 20, 0.14); overflow-wrap: anywhere; }
+  .tells:empty { display: none; }
+  .tells[data-state="failed"], .tells[data-state="crashed"] { background: rgba(200, 50, 40, 0.14); }
+  .whole { width: 100%; height: 8px; accent-color: var(--st-primary-color); display: block; margin-bottom: 8px; }
+  .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(118px, 1fr)); gap: 8px; margin-bottom: 12px; }
+  .facts div { display: grid; padding: 5px 10px; border-radius: 8px; background: rgba(128, 140, 135, 0.12); }
+  .facts span { font-size: 0.75rem; opacity: 0.75; }
+  .facts b { font-variant-numeric: tabular-nums; }
+  .two { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 18px; }
+  .two > section { min-width: 0; }
+  h4 { margin: 0 0 6px; font-size: 0.95rem; }
+  .pick { display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; margin-bottom: 4px; font-size: 0.8rem; }
+  .pick select { background: var(--st-secondary-background-color); border: 1px solid var(--st-border-color); border-radius: 6px; padding: 2px 6px; }
+  .strip { margin: 0 0 6px; }
+  .strip img { width: 100%; display: block; border-radius: 6px; image-rendering: pixelated; background: var(--st-secondary-background-color); }
+  .strip figcaption { font-size: 0.76rem; opacity: 0.75; }
+  .steps { width: 100%; accent-color: var(--st-primary-color); }
+  table { border-collapse: collapse; font-size: 0.84rem; font-variant-numeric: tabular-nums; }
+  .broad { overflow-x: auto; }
+  th, td { text-align: left; padding: 3px 14px 3px 0; vertical-align: top; }
+  th { font-weight: 600; opacity: 0.75; }
+  td { overflow-wrap: anywhere; }
+  tr.other td { font-weight: 600; }
+  details { border-top: 1px solid var(--st-border-color); padding: 8px 0; }
+  summary { cursor: pointer; font-weight: 600; }
+  pre { font-size: 0.76rem; line-height: 1.45; overflow: auto; max-height: 320px; padding: 10px; border-radius: 8px; margin: 8px 0;
+    background: var(--st-secondary-background-color); white-space: pre-wrap; overflow-wrap: anywhere; }
+  .alerts { margin: 0 0 10px; padding-left: 1.2em; font-size: 0.84rem; }
+  .note { font-size: 0.8rem; margin: 6px 0 0; }
+  @media (max-width: 860px) { .two { grid-template-columns: minmax(0, 1fr); } }
+`;
+const FACTS = { step: "Step", rate: "Speed", left: "Time left", memory: "Memory", loss: "Loss", device: "Computed on" };
+
+function button(text, onclick, extra = "") {
+  return make("button", { type: "button", class: `act ${extra}`, text, onclick });
+}
+
+// Rows of cells; only put in when they differ, so that a selection or a scroll position stays.
+function fill(node, shownValue, build) {
+  const text = JSON.stringify(shownValue);
+  if (node.dataset.shown === text) return;
+  node.dataset.shown = text;
+  node.replaceChildren(...build());
+}
+
+function cells(tag, values) {
+  return values.map((value) => make(tag, { text: String(value) }));
+}
+
+class RunPage {
+  // `leave()` goes back to the list.
+  constructor(leave) {
+    Object.assign(this, { leave, id: "", row: null, timer: 0, turn: 0, log: false, curve: "loss", at: -1, asked: null });
+    this.title = make("h3");
+    this.chip = make("span", { class: "chip" });
+    this.tells = make("p", { class: "tells", role: "status", "data-found": "told" });
+    this.problem = make("p", { class: "problem", role: "alert" });
+    this.bar = make("progress", { class: "whole", max: 1, "aria-label": "Progress" });
+    this.facts = Object.fromEntries(Object.keys(FACTS).map((name) => [name, make("b", { "data-fact": name, text: "–" })]));
+    this.sure = make("div", { class: "sure hidden", role: "alertdialog", "aria-label": "Are you sure?" });
+    this.alerts = make("ul", { class: "alerts" });
+    this.parts();
+    this.node = make("div", {},
+      make("div", { class: "head" }, make("a", { href: "/runs", text: "← All runs", onclick: (event) => leave(event) }), this.title, this.chip),
+      this.tells, this.problem, this.bar,
+      make("div", { class: "facts" }, ...Object.entries(FACTS).map(([name, text]) => make("div", {}, make("span", { text }), this.facts[name]))),
+      this.deeds(), this.sure, this.alerts,
+      make("div", { class: "two" },
+        make("section", {}, make("h4", { text: "Curves" }), this.pick, this.chart.node),
+        make("section", {}, make("h4", { text: "Pictures" }), this.slider, this.when, this.strips)),
+      make("section", {}, make("h4", { text: "What it has learnt" }), make("div", { class: "broad" }, this.scores), this.judged),
+      this.again, this.files, this.knobs, this.machine, this.said);
+  }
+  parts() {
+    this.chart = new Chart();
+    this.name = make("select", { "aria-label": "Curve", onchange: () => { this.curve = this.name.value; this.draw(); } });
+    const log = make("input", { type: "checkbox", onchange: () => { this.log = log.checked; this.draw(); } });
+    this.pick = make("div", { class: "pick" }, this.name, make("label", {}, log, " logarithmic"),
+      make("span", { class: "soft", text: "dots: checkpoints, dashes: alerts" }));
+    this.range = make("input", { type: "range", class: "steps", min: 0, max: 0, "aria-label": "Step of the pictures",
+      oninput: () => { this.at = Number(this.range.value) === Number(this.range.max) ? -1 : Number(this.range.value); this.show(); } });
+    this.slider = make("div", {}, this.range);
+    this.when = make("div", { class: "note soft", "data-found": "picture" });
+    this.strips = make("div");
+    this.scores = make("table", { "data-found": "scores" });
+    this.judged = make("p", { class: "note soft", role: "status", "data-found": "judged" });
+    this.command = make("pre");
+    this.python = make("pre");
+    this.copied = make("span", { class: "note soft", role: "status" });
+    const copier = (text, from) => button(text, () => copy(from.textContent).then(() => setText(this.copied, "Copied."), () => setText(this.copied, "Select and copy it.")));
+    this.form = make("a", { class: "act", text: "Open in the form" });
+    this.again = make("details", {}, make("summary", { text: "Start the same again" }), this.command, this.python,
+      make("div", { class: "deeds" }, copier("Copy as command", this.command), copier("Copy as Python", this.python), this.form, this.copied));
+    this.files = this.folded("Checkpoints");
+    this.knobs = this.folded("Configuration");
+    this.machine = this.folded("Environment");
+    this.text = make("pre", { "data-found": "log" });
+    this.said = make("details", { open: true }, make("summary", { text: "End of the log" }), this.text);
+  }
+  folded(title) {
+    const table = make("table");
+    const note = make("p", { class: "note soft" });
+    const node = make("details", {}, make("summary", { text: title }), make("div", { class: "broad" }, table), note);
+    return Object.assign(node, { table, note });
+  }
+  deeds() {
+    this.softly = button("Stop after a checkpoint", () => this.act("/cancel"));
+    this.now = button("Stop now", () => this.ask("What was trained since the last checkpoint is lost. Stop it now?", "Stop now", () => this.act("/cancel", { now: true })));
+    this.resume = button("Resume", () => this.act("/resume"), "main");
+    this.judge = button("Evaluate", () => this.act("/evaluate"));
+    this.judge.title = "k nearest neighbours and a linear probe on frozen features, beside the same on random weights";
+    this.gone = button("Delete", () => this.ask(`Delete it with its ${this.row.checkpoints.length} checkpoints and all pictures, for good?`, "Delete for good",
+      () => this.act("/delete", { confirm: this.id }).then((done) => done && this.leave())), "");
+    return make("div", { class: "deeds" }, this.softly, this.now, this.resume, this.judge, this.gone);
+  }
+  ask(question, yes, act) {
+    const close = () => this.sure.classList.add("hidden");
+    const first = button("Keep it", close);
+    this.sure.replaceChildren(make("span", { text: question }), button(yes, () => { close(); act(); }, "grave"), first);
+    this.sure.classList.remove("hidden");
+    first.focus();
+  }
+  async act(path, body) {
+    setText(this.problem, "");
+    try {
+      await order(`/${this.id}${path}`, body);
+      if (path !== "/delete") this.look();
+      return true;
+    } catch (error) {
+      setText(this.problem, error.message);
+      return false;
+    }
+  }
+  open(id) {
+    this.stop();
+    Object.assign(this, { id, row: null, at: -1, curve: "loss" });
+    this.node.dataset.run = id;
+    this.sure.classList.add("hidden");
+    setText(this.title, id);
+    for (const node of [this.tells, this.problem, this.judged]) setText(node, "");
+    setText(this.chip, "reading …");
+    this.going = true;
+    this.look();
+  }
+  stop() {
+    this.going = false;
+    this.turn += 1;
+    clearTimeout(this.timer);
+  }
+  async look() {
+    clearTimeout(this.timer);
+    const turn = (this.turn += 1);
+    if (!document.hidden || !this.row) {
+      const answer = await fetch(`/api/runs/${encodeURIComponent(this.id)}`).catch(() => null);
+      if (turn !== this.turn || !this.going) return; // the newest question wins
+      if (answer?.ok) {
+        if (this.lost) setText(this.problem, "");
+        this.lost = false;
+        this.row = await answer.json();
+        this.show();
+      } else {
+        this.lost = true;
+        setText(this.problem, answer ? (await answer.text()).trim() : "The server does not answer; the run goes on without it.");
+      }
+    }
+    const calm = !this.row || (isOver(this.row.state) && this.row.evaluating.state !== "running");
+    if (this.going && turn === this.turn) this.timer = setTimeout(() => this.look(), calm ? 4000 : 900);
+  }
+  show() {
+    const { row } = this;
+    if (!row) return;
+    setText(this.title, row.name || row.id);
+    this.title.title = row.id;
+    setText(this.chip, row.state);
+    this.chip.dataset.state = this.tells.dataset.state = row.state;
+    setText(this.tells, row.told);
+    const share = row.steps ? (row.step ?? 0) / row.steps : 0;
+    if (this.bar.value !== share) this.bar.value = share;
+    this.showFacts(row);
+    this.showDeeds(row);
+    fill(this.alerts, row.alerts, () => row.alerts.slice(-8).map((each) => make("li", { text: `Step ${each.step ?? "–"}, ${each.kind}: ${each.sentence}` })));
+    fill(this.name, Object.keys(row.curves), () => Object.keys(row.curves).map((name) => make("option", { value: name, text: name })));
+    if (row.curves[this.curve]) this.name.value = this.curve;
+    this.draw();
+    this.showPictures(row.pictures);
+    this.showScores(row);
+    this.showFolds(row);
+  }
+  showFacts(row) {
+    const going = !isOver(row.state);
+    const losses = row.curves.loss ?? [];
+    const { device = "", precision = "", threads = "" } = row.environment;
+    const values = {
+      step: `${brief(row.step ?? 0)} of ${brief(row.steps)}`,
+      rate: row.rate ? `${brief(row.rate)} pictures/s` : "–",
+      left: going ? span(row.seconds_left) : "–",
+      memory: megabytes(row.memory),
+      loss: losses.length ? brief(losses.at(-1)[1]) : "–",
+      device: device ? `${device}, ${precision}${device === "cpu" ? `, ${threads} thread${threads === 1 ? "" : "s"}` : ""}` : "–",
+    };
+    for (const [name, text] of Object.entries(values)) setText(this.facts[name], text);
+  }
+  showDeeds(row) {
+    const over = isOver(row.state);
+    this.softly.disabled = over || row.state === "stopping";
+    this.now.disabled = over;
+    this.resume.disabled = !over || row.state === "done";
+    this.judge.disabled = !row.checkpoints.length || row.evaluating.state === "running";
+    this.gone.disabled = !over || row.evaluating.state === "running";
+  }
+  draw() {
+    const { row } = this;
+    if (!row) return;
+    const none = isOver(row.state) ? "It ended before its first line of metrics." : "The curve begins with the first logged step.";
+    this.chart.show(row.curves[this.curve] ?? [], { steps: row.steps || 1, name: this.curve, log: this.log, none,
+      alerts: row.alerts.map((each) => each.step).filter((step) => step !== null && step !== undefined),
+      saved: row.checkpoints.map((each) => each.step) });
+  }
+  showPictures({ titles, steps, files }) {
+    this.slider.classList.toggle("hidden", steps.length < 2);
+    this.range.max = Math.max(steps.length - 1, 0);
+    const at = this.at < 0 ? steps.length - 1 : Math.min(this.at, steps.length - 1);
+    if (Number(this.range.value) !== at) this.range.value = at;
+    this.range.setAttribute("aria-valuetext", steps.length ? `step ${steps[at]}` : "");
+    setText(this.when, steps.length ? `Step ${brief(steps[at])}${this.at < 0 ? ", the newest" : ""}; the same pictures under the same mask every time.`
+      : "The first pictures come with the first step.");
+    if (this.strips.dataset.titles !== titles.join()) {
+      this.strips.dataset.titles = titles.join();
+      this.strips.replaceChildren(...titles.map((title) => make("figure", { class: "strip" }, picture(title.replaceAll("_", " ")),
+        make("figcaption", { text: title.replaceAll("_", " ") }))));
+    }
+    titles.forEach((title, place) => swap(this.strips.children[place].querySelector("img"),
+      files[at]?.[title] ? `/api/runs/${this.id}/picture/${files[at][title]}` : ""));
+  }
+  showScores(row) {
+    const interval = (score) => `${percent(score.accuracy)} (${percent(score.low)} to ${percent(score.high)})`;
+    fill(this.scores, row.scores, () => !row.scores.length ? [] : [
+      make("tr", {}, ...cells("th", ["protocol", "step", "told right (95 % interval)", "random init", "test pictures"])),
+      ...row.scores.map((score) => make("tr", { "data-protocol": score.protocol }, ...cells("td", [score.protocol, brief(score.step), interval(score),
+        score.initial ? interval(score.initial) : "–", `${brief(score.count)} of ${score.data}`]))),
+    ]);
+    const { state, tasks = [], done = 0, reason = "" } = row.evaluating;
+    const task = tasks[done] ?? ["", ""];
+    const words = state === "running" ? `Measuring ${task[0]}${task[1] ? ` on ${task[1]} weights` : ""}, ${done + 1} of ${tasks.length} …`
+      : state === "failed" || state === "crashed" ? `The evaluation failed: ${reason}`
+        : row.scores.length ? "" : row.checkpoints.length ? "Not measured yet: press Evaluate." : "It can be measured once there is a checkpoint.";
+    setText(this.judged, words);
+  }
+  showFolds(row) {
+    setText(this.command, row.command);
+    setText(this.python, row.python);
+    this.form.href = row.form;
+    fill(this.files.table, row.checkpoints, () => row.checkpoints.map(({ step, file, bytes }) => make("tr", {}, ...cells("td", [`step ${step}`, file, megabytes(bytes)]))));
+    setText(this.files.note, row.checkpoints.length ? `In ${row.folder}/checkpoints` : "None yet.");
+    fill(this.knobs.table, row.config, () => row.config.map(([name, value, other]) => make("tr", { class: other ? "other" : null }, ...cells("td", [name, value === "" ? "–" : value]))));
+    setText(this.knobs.note, "Bold: other than the default.");
+    fill(this.machine.table, row.environment, () => Object.entries(row.environment).map(([name, value]) => make("tr", {}, ...cells("td", [name, value === "" ? "–" : value]))));
+    const low = this.text.scrollHeight - this.text.scrollTop - this.text.clientHeight < 30;
+    setText(this.text, row.log.join("\n") || "Nothing was printed yet.");
+    if (low) this.text.scrollTop = this.text.scrollHeight;
+  }
+}

@@ -1,0 +1,103 @@
+"""The form of a new run: menus and knobs that edit one frozen `RunConfig`."""
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from app import state, train_form
+from app.components.scripts import component
+from workbench.errors import BadInput
+from workbench.runs.config import RunConfig
+
+KEY = "new-run"
+MENUS = {
+    "preset": train_form.preset_menu,
+    "objective": train_form.objective_menu,
+    "mask": train_form.mask_menu,
+    "data": train_form.data_menu,
+}
+
+
+def current() -> RunConfig:
+    """The run of this page; the first call of a session reads it from the address."""
+    if KEY not in st.session_state:
+        found, wrong = train_form.linked(st.query_params.to_dict())
+        st.session_state[KEY] = found
+        if wrong:
+            state.complain("train", " ".join(wrong))
+    return st.session_state[KEY]
+
+
+def menu(name: str) -> None:
+    """One of the menus."""
+    key = f"menu-{name}"
+    data = MENUS[name](current())
+    data |= {"seq": _edit(key).get("seq", 0), "problem": state.problems().get(f"train.{name}", "")}
+    component("menu")(key=key, data=data, on_edit_change=partial(_chosen, name, key))
+
+
+def recipe_knobs(field: str) -> None:
+    """The knobs of one of the three recipes."""
+    rows = train_form.recipe_rows(current(), field, _problems(field))
+    if rows:
+        owner = f"{field} {getattr(current(), field).partition('(')[0]}"
+        _mount(f"knobs-{field}", owner, rows, partial(_recipe_edited, field))
+
+
+def run_knobs(main: bool) -> None:
+    """The knobs of the run itself."""
+    rows = train_form.run_rows(current(), _problems("run"), main)
+    _mount("knobs-run" if main else "knobs-more", "run", rows, _run_edited)
+
+
+def _problems(field: str) -> dict[str, str]:
+    start = "train."
+    return {
+        key.removeprefix(start): each
+        for key, each in state.problems().items()
+        if key.startswith(f"{start}{field}")
+    }
+
+
+def _mount(key: str, owner: str, rows: list[dict[str, Any]], edited: Any) -> None:
+    data = {"owner": owner, "knobs": rows, "seq": _edit(key).get("seq", 0)}
+    component("knobs")(key=key, data=data, on_edit_change=partial(edited, key, owner))
+
+
+def _edit(key: str) -> dict[str, Any]:
+    return (st.session_state.get(key) or {}).get("edit") or {}
+
+
+def _clear(field: str) -> None:
+    for name in [name for name in state.problems() if name.startswith(f"train.{field}")]:
+        state.problems().pop(name)
+    state.problems().pop("train", None)
+
+
+def _chosen(name: str, key: str) -> None:
+    _clear(name)
+    try:
+        st.session_state[KEY] = train_form.chosen(current(), name, str(_edit(key).get("value")))
+    except BadInput as error:
+        state.complain(f"train.{name}", str(error))
+
+
+def _recipe_edited(field: str, key: str, owner: str) -> None:
+    edit = _edit(key)
+    if edit.get("owner") == owner:
+        _clear(field)
+        told = partial(_complain, field)
+        st.session_state[KEY] = train_form.recipe_edited(current(), field, edit["values"], told)
+
+
+def _run_edited(key: str, owner: str) -> None:
+    edit = _edit(key)
+    if edit.get("owner") == owner:
+        _clear("run")
+        told = partial(_complain, "run")
+        st.session_state[KEY] = train_form.run_edited(current(), edit["values"], told)
+
+
+def _complain(field: str, knob: str, sentence: str) -> None:
+    state.complain(f"train.{field}.{knob}" if knob else f"train.{field}", sentence)

@@ -1,0 +1,81 @@
+"""Train your own: choose what is learnt and what is hidden, see what it takes, start it."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from app import state, worker
+from app.components import training
+from app.components.scripts import component
+from app.run_rows import seconds_here
+from workbench.errors import BadInput
+from workbench.runs import spelling
+from workbench.runs.store import runs_folder
+
+LOADING = "The objectives are being read, once; this takes a few seconds."
+
+
+@st.fragment
+def live() -> None:
+    """The form beside what it comes to: one fragment, so that a change reruns nothing else."""
+    with st.container(key="bench"):
+        left, right = st.columns([44, 62], gap="large")
+    with left:
+        form()
+    with right, st.container(key="pictures"):
+        outcome()
+
+
+def form() -> None:
+    """Preset first, then what can be changed about it."""
+    state.show_problem("train")
+    with st.container(key="mask-controls"):
+        training.menu("preset")
+        training.run_knobs(main=True)
+    with st.container(key="more-controls"):
+        training.menu("data")
+        training.recipe_knobs("data")
+        training.menu("objective")
+        with st.expander("Knobs of the objective"):
+            training.recipe_knobs("objective")
+        training.menu("mask")
+        training.recipe_knobs("mask")
+        with st.expander("All other knobs: model, optimiser, pictures, checkpoints"):
+            training.run_knobs(main=False)
+
+
+def outcome() -> None:
+    """What it takes, the button that starts it, and the same as link, Python and command."""
+    config = training.current()
+    preset, changed = spelling.spelled(config)
+    python, command = spelling.python(preset, changed), spelling.command(preset, changed)
+    data: dict[str, Any] = {
+        "config": config.record(), "command": command, "expected": expected(),
+        "hides": config.mask or "nothing", "problems": bool(state.problems()),
+    }  # fmt: skip
+    component("train")(key="train", data=data)
+    query = {"preset": preset, **{name: str(value) for name, value in changed.items()}}
+    shared = {"query": urlencode(query), "python": python, "command": command}
+    component("link")(key="link", data=shared)
+
+
+def expected() -> str:
+    """How long runs of this kind took on this machine, where there were any."""
+    config = training.current()
+    try:
+        seconds = seconds_here(runs_folder(), config.preset, config.steps, config.batch)
+    except BadInput:
+        return ""
+    if seconds is None:
+        return ""
+    told = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    return f"At the speed of the last run of {config.preset} here it takes {told}."
+
+
+waiting = st.empty()
+if training.KEY not in st.session_state:
+    waiting.caption(LOADING)
+    worker.run(training.train_form.run_presets)
+waiting.empty()
+live()
