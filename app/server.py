@@ -60,6 +60,7 @@ def build_app(gate: Gate) -> Any:
     import streamlit as st
     from starlette.middleware import Middleware
 
+    from app.compare_routes import COMPARE_ROUTES
     from app.routes import ROUTES
     from app.run_routes import RUN_ROUTES
 
@@ -74,7 +75,7 @@ def build_app(gate: Gate) -> Any:
 
     return st.App(
         Path(__file__).parent / "dashboard.py",
-        routes=[*RUN_ROUTES, *ROUTES],
+        routes=[*COMPARE_ROUTES, *RUN_ROUTES, *ROUTES],
         middleware=[Middleware(AccessMiddleware, gate=gate)],
         lifespan=lifespan,
         on_script_error=_report,

@@ -23,11 +23,11 @@ class Cell:
     states: dict[str, int] = field(default_factory=dict)
     picture: tuple[str, Path] | None = None
 
-    def written(self) -> str:
+    def written(self, metric: str) -> str:
         """The mean with its interval as text, or what the runs are at."""
         if self.mean is None:
             return ", ".join(f"{n} {state}" for state, n in self.states.items()) or "–"
-        return written(self.mean)
+        return written(self.mean, metric)
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,16 @@ class Board:
     mixed: list[str]
 
 
-def written(found: Mean) -> str:
-    """A mean with half of its interval and how many runs it is of: `0.861 ± 0.012 (2)`."""
-    text = f"{found.mean:.4g}"
-    if found.half is not None:
-        text += f" ± {found.half:.2g}"
-    return f"{text} ({found.count})"
+def written(found: Mean, metric: str) -> str:
+    """A mean with half of its 95 % interval as text; what is no loss is a share, shown in percent.
+
+    >>> written(Mean(0.861, 0.0123, 2), "knn"), written(Mean(0.5, None, 1), "loss")
+    ('86.1 ± 1.2 %', '0.5')
+    """
+    if metric == LOSS:
+        return f"{found.mean:.4g}" + (f" ± {found.half:.2g}" if found.half is not None else "")
+    half = "" if found.half is None else f" ± {100 * found.half:.1f}"
+    return f"{100 * found.mean:.1f}{half} %"
 
 
 def usual_axes(found: Comparison) -> tuple[str, str]:

@@ -118,7 +118,7 @@ def mean(values: Sequence[float]) -> Mean:
     count = len(values)
     if count < 2:
         return Mean(values[0], None, count)
-    from scipy.stats import t
+    from scipy.special import stdtrit  # a tenth of the time that scipy.stats takes to import
 
     spread = statistics.stdev(values) / math.sqrt(count)
-    return Mean(statistics.fmean(values), float(t.ppf(0.975, count - 1)) * spread, count)
+    return Mean(statistics.fmean(values), float(stdtrit(count - 1, 0.975)) * spread, count)
