@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 from workbench.errors import BadInput
@@ -47,7 +47,7 @@ class Asked:
         text = {name: query.get(name, "")[:200] for name in ("sweep", "y", "mean", "metric")}
         return Asked(
             runs=tuple(names), smooth=smooth if smooth == smooth else 0.0,
-            x=cast(Across, across if across in ACROSS else "step"),
+            x=across if across in ACROSS else "step",
             sweep=text["sweep"], y=text["y"], mean=text["mean"], metric=text["metric"],
             rows=query.get("rows", "")[:200], columns=query.get("columns", "")[:200],
         )  # fmt: skip
@@ -236,7 +236,7 @@ def _board(found: Comparison, asked: Asked, whole: bool) -> dict[str, Any] | Non
     return {
         "axes": names, "metrics": found.metrics or [LOSS], "metric": metric,
         "up": up, "across": across, "rows": made.rows, "columns": made.columns,
-        "mixed": made.mixed, "cells": _cells(made, metric), "shape": 1,
+        "mixed": made.mixed, "cells": _cells(made, metric),
     }  # fmt: skip
 
 

@@ -5,7 +5,8 @@ const COMPARING_CSS = `
   .sections > section { min-width: 0; } .sections > .wide { grid-column: 1 / -1; }
   @media (max-width: 900px) { .sections { grid-template-columns: minmax(0, 1fr); } }
   .sections h3 { font-size: 1rem; margin: 0 0 6px; font-weight: 600; }
-  .note { font-size: 0.76rem; margin: 4px 0 0; max-width: 90ch; }
+  .note { font-size: 0.76rem; margin: 4px 0 0; max-width: 130ch; }
+  .wb a { color: inherit; text-decoration-color: var(--st-primary-color); text-underline-offset: 2px; }
   .wb select { background: var(--st-secondary-background-color); border: 1px solid var(--st-border-color); border-radius: 8px; padding: 3px 7px; max-width: 12rem; }
   .said { margin: 0 0 10px; padding: 8px 12px; border-radius: 8px; border-left: 4px solid var(--st-orange-color, #c77700);
     background: var(--st-secondary-background-color); font-size: 0.84rem; overflow-wrap: anywhere; }

@@ -42,10 +42,10 @@ function compact(value) {
 }
 
 // Round numbers between two values.
-function rounds(low, high, count = 4) {
+function rounds(low, high, count = 5) {
   const raw = (high - low) / count || 1;
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((by) => by * power).find((each) => each >= raw * 0.999);
+  const step = [1, 2, 2.5, 5, 10].map((by) => by * power).find((each) => each >= raw * 0.999);
   const found = [];
   for (let at = Math.ceil(low / step - 1e-9) * step; at <= high + step * 1e-9; at += step) found.push(Number(at.toPrecision(12)));
   return found;

@@ -78,7 +78,7 @@ def labelled(records: Mapping[str, Record], without: Sequence[str] = ()) -> dict
     """
     names = [name for name in axis_names(list(records.values())) if name not in without]
     labels = {
-        id: " ".join(_word(name, value_of(record, name)) for name in names)
+        id: " ".join(_word(name, value_of(record, name), names) for name in names)
         or str(record.get("name") or record.get("preset") or "run")
         for id, record in records.items()
     }
@@ -87,5 +87,6 @@ def labelled(records: Mapping[str, Record], without: Sequence[str] = ()) -> dict
     return {id: f"{label} …{id[-5:]}" for id, label in labels.items()}
 
 
-def _word(name: str, value: str) -> str:
-    return value if name in (*RECIPES, RATIO) and value else f"{name} {value or '–'}"
+def _word(name: str, value: str, names: Sequence[str]) -> str:
+    alone = name == RATIO and "mask" not in names
+    return value if name in (*RECIPES, RATIO) and value and not alone else f"{name} {value or '–'}"

@@ -105,7 +105,9 @@ def curves(
     return out
 
 
-def over_seeds(found: Sequence[Curve], groups: Sequence[Sequence[str]], labels: Sequence[str]):
+def over_seeds(
+    found: Sequence[Curve], groups: Sequence[Sequence[str]], labels: Sequence[str]
+) -> list[Curve]:
     """Return one curve a group of runs: the mean, with the lowest and highest, where all have been.
 
     Args:
