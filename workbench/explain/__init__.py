@@ -1,0 +1,46 @@
+"""What a network looks at and what its answer rests on: attention maps, relevance, attribution.
+
+Names are looked up on first use, so that importing this package loads no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.explain.attention import AttentionMaps, attention_maps, decoder_maps
+    from workbench.explain.class_relevance import relevance
+    from workbench.explain.measures import HeadMeasures, head_measures
+    from workbench.explain.rolling import rollout
+    from workbench.explain.similarity import class_similarity
+
+_HOMES = {
+    "AttentionMaps": "attention",
+    "attention_maps": "attention",
+    "decoder_maps": "attention",
+    "HeadMeasures": "measures",
+    "head_measures": "measures",
+    "relevance": "class_relevance",
+    "rollout": "rolling",
+    "class_similarity": "similarity",
+}
+
+__all__ = [
+    "AttentionMaps",
+    "HeadMeasures",
+    "attention_maps",
+    "class_similarity",
+    "decoder_maps",
+    "head_measures",
+    "relevance",
+    "rollout",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'workbench.explain' has no attribute {name!r}")
+    return getattr(import_module(f"workbench.explain.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
