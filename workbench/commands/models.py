@@ -243,7 +243,7 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     protocol: Annotated[
         list[str] | None,
-        typer.Option(help="For a run: knn, linear_probe ...; may be given repeatedly."),
+        typer.Option(help="knn, linear_probe, finetune ...; may be given repeatedly."),
     ] = None,
     step: Annotated[
         str, typer.Option(help="With --protocol: step of the checkpoint, or initial.")

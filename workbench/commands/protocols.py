@@ -5,6 +5,8 @@ from typing import Any
 
 from workbench.commands.arguments import whole
 from workbench.commands.output import say, table
+from workbench.commands.progress import Telling
+from workbench.errors import BadInput
 
 
 def evaluate_run(
@@ -16,22 +18,49 @@ def evaluate_run(
     folder: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure a run by some protocols and print what they find with its 95 % interval."""
-    from workbench.runs.evaluating import INITIAL, evaluate_all
+    """Measure a run, or an encoder in a file, and print what is found with its 95 % interval."""
+    from workbench.runs.evaluating import INITIAL, evaluate_all, evaluate_encoder
     from workbench.runs.store import RunStore
 
-    run = RunStore(folder).get(name)
+    telling = Telling("percent")
+
+    def report(share: float) -> None:
+        telling.tell(round(100 * share), 100)
+
     at = None if not step else INITIAL if step == INITIAL else whole(step)
-    chosen = "" if device == "auto" else device
-    found: list[dict[str, Any]] = evaluate_all(run, protocols, step=at, data=data, device=chosen)
+    try:
+        run = RunStore(folder).get(name)
+    except BadInput:
+        if not _a_model(name):
+            raise
+        run = None
+    try:
+        if run is None:
+            if at is not None:
+                raise BadInput(f"{name} is no run, so it has no steps; leave --step out.")
+            on = data or "digits()"
+            found = evaluate_encoder(name, protocols, data=on, device=device, report=report)
+        else:
+            chosen = "" if device == "auto" else device
+            found = evaluate_all(run, protocols, step=at, data=data, device=chosen, report=report)
+    finally:
+        telling.end()
     rows = [line for row in found for line in _lines(row)]
     header = ("protocol", "step", "measured", "95 %", "test pictures")
-    say({"id": run.id, "evaluations": found}, table(header, rows), as_json)
+    record: dict[str, Any] = {"id": name if run is None else run.id, "evaluations": found}
+    say(record, table(header, rows), as_json)
+
+
+def _a_model(name: str) -> bool:
+    """Whether a name is that of a model inside or of a file."""
+    from workbench.models import list_models
+
+    return Path(name).exists() or any(each.name == name for each in list_models())
 
 
 def _lines(row: dict[str, Any]) -> list[tuple[str, ...]]:
     """A line for an accuracy; for a metric one for each measure and each of its guesses."""
-    step, data = str(row["step"]), row["data"]
+    step, data = str(row.get("step", "-")), row["data"]
     if "measures" not in row:
         span = f"{row['low']:.1%} to {row['high']:.1%}"
         return [

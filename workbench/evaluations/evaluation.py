@@ -1,9 +1,9 @@
 """What every protocol shares: knobs, features with labels in, an accuracy with its interval out."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from workbench.errors import BadInput
 from workbench.registry import Member
 
+if TYPE_CHECKING:
+    from workbench.evaluations.subject import Subject
+
+Report = Callable[[float], None]
 NORMAL_95 = 1.959963984540054
 
 
@@ -56,13 +60,28 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Member):
-    """A protocol: frozen knobs and one `score` on features of a frozen encoder."""
+    """A protocol: frozen knobs, and one `score` on features of a frozen encoder.
+
+    One that trains a copy of the encoder says so by `tunes` and states `judge` instead.
+    """
 
     always_print: ClassVar[tuple[str, ...]] = ()
+    described: ClassVar[tuple[str, ...]] = ("paper", "tunes")
+    tunes: ClassVar[bool] = False
 
     def score(self, train: Features, test: Features, classes: int) -> Score:
         """Return how well the classes of `test` can be told with the help of `train`."""
         raise NotImplementedError
+
+    def judge(self, subject: "Subject", report: Report = lambda share: None) -> Score:
+        """Return the score of a model.
+
+        Args:
+            subject: left as it is.
+            report: called with the share that is done, 0 to 1; what it raises ends the work.
+        """
+        report(0.0)
+        return self.score(*subject.encoded, subject.classes)
 
 
 def scored(predicted: NDArray[Any], labels: NDArray[np.int64], **details: Any) -> Score:

@@ -1,6 +1,7 @@
 """Build networks around tensors that were read from a file, without copying or initialising."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from workbench.errors import BadInput, shown
 from workbench.models.headers import block_count
 from workbench.models.mae import DecoderShape, MaskedAutoencoder
+from workbench.models.positions import stretch_positions
 from workbench.models.transformer import ViT, ViTShape
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -31,6 +33,17 @@ def assemble_encoder(state: Mapping[str, Tensor], shape: ViTShape, origin: objec
     """A ViT that holds the tensors of `state` (timm's names); raises as `assemble` does."""
     _check_blocks(state, "blocks.", shape.depth, shape.dim, shape.heads, origin)
     return _filled(lambda: ViT(shape), state, origin)
+
+
+def regridded(encoder: ViT, rows: int, cols: int, origin: object) -> ViT:
+    """The same encoder for a grid of `rows` x `cols` patches: its positions are interpolated."""
+    shape = encoder.shape
+    if (rows, cols) == (shape.rows, shape.cols):
+        return encoder
+    state = encoder.state_dict()
+    old = (shape.rows, shape.cols)
+    state["pos_embed"] = stretch_positions(state["pos_embed"], old, (rows, cols))
+    return assemble_encoder(state, replace(shape, rows=rows, cols=cols), origin)
 
 
 def _check_blocks(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from workbench.models.patches import normalise, patchify
 from workbench.models.transformer import ViT, ViTShape
 
 
@@ -24,6 +25,12 @@ class HeadedEncoder(nn.Module):
     def pooled(self, patches: Tensor, visible: Tensor | None = None) -> Tensor:
         """Mean of the patch tokens, [b, dim]."""
         return self.tokens(patches, visible).mean(1)
+
+
+def pooled_tokens(encoder: ViT, images: Tensor) -> Tensor:
+    """Mean of the patch tokens of whole pictures [b, 3, h, w] in [0, 1], [b, dim]."""
+    tokens = encoder(patchify(normalise(images), encoder.shape.patch))
+    return tokens[:, encoder.shape.prefix :].mean(1)
 
 
 @contextmanager

@@ -185,14 +185,13 @@ class Objective(Member):
             model: in evaluation mode.
             images: float32 [b, 3, h, w] in [0, 1], nothing hidden.
         """
-        from workbench.models.patches import normalise, patchify
+        from workbench.models.headed import pooled_tokens
         from workbench.models.transformer import ViT
 
         encoder = self.encoder(model)
         if not isinstance(encoder, ViT):
             raise NotImplementedError(f"{self.name} has no ViT: state its features")
-        tokens = encoder(patchify(normalise(images), encoder.shape.patch))
-        return tokens[:, encoder.shape.prefix :].mean(1)
+        return pooled_tokens(encoder, images)
 
     def grid(self, shape: EncoderShape) -> Grid:
         """Return the lattice that masks are drawn on."""

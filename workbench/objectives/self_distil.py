@@ -1,7 +1,7 @@
 """Pretrain a trained encoder further, from its start again, beside what it had become."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, cast
 
@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from workbench.errors import BadInput, shown
 from workbench.masks import Mask
 from workbench.models import load_encoder
-from workbench.models.assembly import assemble_encoder
+from workbench.models.assembly import assemble_encoder, regridded
 from workbench.models.mae import MaskedAutoencoder
 from workbench.models.patches import normalise, patchify
-from workbench.models.positions import stretch_positions
 from workbench.models.transformer import ViT, ViTShape
 from workbench.objectives.decoding import Decoding
 from workbench.objectives.objective import Batch, EncoderShape, Loss, Objective, indices
@@ -99,10 +98,7 @@ def begun(source: str, shape: EncoderShape) -> ViT:
         raise BadInput(
             f"the run has {said} of {shown(source)}; take {take}, mlp={old.hidden / old.dim:g}."
         )
-    state = found.state_dict()
-    to = (shape.rows, shape.cols)
-    state["pos_embed"] = stretch_positions(state["pos_embed"], (old.rows, old.cols), to)
-    return assemble_encoder(state, replace(old, rows=to[0], cols=to[1]), source)
+    return regridded(found, shape.rows, shape.cols, source)
 
 
 def read_teacher(path: Path, shape: ViTShape) -> ViT:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, cast
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench.errors import BadInput
@@ -12,6 +11,7 @@ from workbench.masks import Mask
 from workbench.models.headed import HeadedEncoder
 from workbench.models.initial import initialise
 from workbench.models.patches import normalise, patchify
+from workbench.objectives.mixing import label_loss, mixed, mixing_share
 from workbench.objectives.objective import Batch, EncoderShape, Loss, Objective, Takes
 from workbench.objectives.sized import cifar10
 from workbench.params import Knob
@@ -34,6 +34,7 @@ class Supervised(Objective):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("supervised", 1000, 40_000)
 
     smoothing: Annotated[float, Knob("share of a label spread over all classes", 0, 1, 0.05)] = 0.1
+    mixup: Annotated[float, Knob("alpha of mixed pictures; 0 for none", 0, 10, 0.1, None, 1)] = 0.0
 
     def build(self, shape: EncoderShape, seed: int) -> HeadedEncoder:
         """A ViT with a linear head to the classes.
@@ -54,8 +55,9 @@ class Supervised(Objective):
         """Mean over the batch; `accuracy` is the share of labels found."""
         own = cast(HeadedEncoder, model)
         labels = cast(Tensor, batch.labels)
-        patches = patchify(normalise(batch.images), own.encoder.shape.patch)
+        share = mixing_share(self.mixup, batch.seed, batch.step)
+        patches = patchify(normalise(mixed(batch.images, share)), own.encoder.shape.patch)
         said = own.head(own.pooled(patches)).float()
         right = (said.argmax(1) == labels).float().mean()
-        total = F.cross_entropy(said, labels, label_smoothing=self.smoothing)
+        total = label_loss(said, labels, self.smoothing, share)
         return Loss(total, {"accuracy": right})

@@ -1,28 +1,29 @@
 """Measure a run's checkpoint by a protocol, and note the result in its folder."""
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from workbench.analysis.collapse import effective_rank, spread
-from workbench.data.augment import plain
-from workbench.data.sets import DATASETS, Pictures
-from workbench.errors import BadInput
-from workbench.evaluations import EVALUATIONS, Features
+from workbench.data.sets import DATASETS, Dataset, Pictures
+from workbench.errors import BadInput, shown
+from workbench.evaluations import EVALUATIONS, Evaluation, Report
+from workbench.evaluations.subject import Subject
+from workbench.models import load_encoder
+from workbench.models.assembly import regridded
+from workbench.models.headed import pooled_tokens
+from workbench.models.transformer import ViT
+from workbench.runs.config import RunConfig
 from workbench.runs.measuring import METRIC, measured
-from workbench.runs.setting import Place, Setting, place, setting
+from workbench.runs.setting import place, setting
 from workbench.runs.store import EVALUATIONS as FILE
 from workbench.runs.store import Run
 from workbench.runs.trained import INITIAL, load_model, trained
 
-__all__ = ["INITIAL", "evaluate", "evaluate_all", "load_model"]
-
-ROWS = 256
+__all__ = ["INITIAL", "evaluate", "evaluate_all", "evaluate_encoder", "load_model"]
 
 
 def evaluate(
@@ -33,29 +34,36 @@ def evaluate(
     data: str = "",
     most: int = 0,
     device: str = "",
+    report: Report = lambda share: None,
 ) -> dict[str, Any]:
     """Measure what the encoder of a run has learnt.
 
     Args:
         run: with a checkpoint.
-        protocol: recipe, such as `knn(k=10)` or `linear_probe`, or "metric" for the objective's own
-            measure beside its baselines, see `measuring`; that one needs no classes.
+        protocol: recipe, such as `knn(k=10)`, `linear_probe` or `finetune(steps=1000)`, or "metric"
+            for the objective's own measure beside its baselines, see `measuring`; that one needs no
+            classes.
         step: of the checkpoint; None for the newest, "initial" for the weights before training,
             which is what every other number must be compared with.
         data: recipe of labelled data; empty for the run's own.
         most: training pictures at most (the first); 0 for all.
         device: other than the run's.
+        report: called with the share that is done, 0 to 1; what it raises ends the work, and
+            nothing is noted.
 
     Returns:
         The row that was added to the run's `evaluations.jsonl`: `protocol`, `step`, `data`,
-        `accuracy`, `low` and `high` (95 %), `count`, `details`, `pictures`, `seconds`, and of the
-        features of the test pictures `spread` and `rank` (see `workbench.analysis.collapse`).
+        `accuracy`, `low` and `high` (95 %), `count`, `details`, `pictures`, `seconds`, and where
+        features are frozen their `spread` and `rank` (see `workbench.analysis.collapse`).
         For "metric": `value` in place of `accuracy`, and `measures`, see `measuring.measured`.
 
     Raises:
         BadInput: no such checkpoint or protocol, or data without classes.
     """
-    return evaluate_all(run, [protocol], step=step, data=data, most=most, device=device)[0]
+    return evaluate_all(
+        run, [protocol], step=step, data=data, most=most, device=device,
+        report=report,
+    )[0]  # fmt: skip
 
 
 def evaluate_all(
@@ -66,6 +74,7 @@ def evaluate_all(
     data: str = "",
     most: int = 0,
     device: str = "",
+    report: Report = lambda share: None,
 ) -> list[dict[str, Any]]:
     """Measure a run by several protocols, encoding the pictures once; see `evaluate`."""
     if METRIC in protocols:
@@ -73,41 +82,101 @@ def evaluate_all(
         own = [_metric(run, step, data, most, device)]
         if not others:
             return own
-        return own + evaluate_all(run, others, step=step, data=data, most=most, device=device)
-    began = time.monotonic()
+        return own + evaluate_all(
+            run, others, step=step, data=data, most=most, device=device, report=report
+        )
     wanted = [EVALUATIONS.parse(each) for each in protocols]
     config = run.config if not device else run.config.changed({"device": device})
     parts, where = setting(config), place(config, run.environment)
     dataset = DATASETS.parse(data) if data else parts.dataset
-    train = dataset.load(config.size, train=True)
-    test = dataset.load(config.size, train=False)
-    if train.labels is None or test.labels is None or len(train.classes) < 2:
-        raise BadInput(
-            f"{dataset.name} has no classes to tell apart; name labelled data, as in "
-            "--data 'digits()'."
-        )
-    if most:
-        train = train.rows(slice(0, most))
     torch.set_num_threads(where.threads)
+    train, test = _labelled(dataset, config.size, most)
     model, at = trained(run, parts, where, step, train if dataset == parts.dataset else None)
-    features = [_features(parts, model, each, where) for each in (train, test)]
-    shape = {
-        "spread": round(spread(features[1].values), 4),
-        "rank": round(effective_rank(features[1].values), 2),
-    }
+    objective = parts.objective.at(1.0)
+    subject = Subject(
+        model, lambda of: cast(nn.Module, objective.encoder(of)), objective.features, train, test,
+        config.size, where.device, where.precision, dataset.name,
+    )  # fmt: skip
+    mark = f"@{INITIAL}" if at == INITIAL else ""
     rows: list[dict[str, Any]] = []
-    for found in wanted:
-        score = found.score(features[0], features[1], len(train.classes))
-        name = str(found).removesuffix("()") + (f"@{INITIAL}" if at == INITIAL else "")
-        row: dict[str, Any] = {
-            "protocol": name, "step": at, "data": str(dataset), **score.as_dict(),
-            "pictures": len(train), **shape, "seconds": round(time.monotonic() - began, 2),
-            "time": time.time(),
-        }  # fmt: skip
-        run.append(FILE, row)
-        rows.append(row)
-        began = time.monotonic()
+    for found, row in judged(subject, wanted, report):
+        name = str(found).removesuffix("()") + mark
+        rows.append({"protocol": name, "step": at, "data": str(dataset), **row})
+        run.append(FILE, rows[-1])
     return rows
+
+
+def judged(
+    subject: Subject, protocols: Sequence[Evaluation], report: Report = lambda share: None
+) -> Iterator[tuple[Evaluation, dict[str, Any]]]:
+    """Judge a subject by some protocols; its pictures are encoded once for all of them."""
+    for i, each in enumerate(protocols):
+        began = time.monotonic()
+        found = each.judge(subject, lambda share, i=i: report((i + share) / len(protocols)))
+        row: dict[str, Any] = {**found.as_dict(), "pictures": len(subject.train)}
+        if not each.tunes:
+            values = subject.encoded[1].values
+            row |= {"spread": round(spread(values), 4), "rank": round(effective_rank(values), 2)}
+        row |= {"seconds": round(time.monotonic() - began, 2), "time": time.time()}
+        yield each, row
+    report(1.0)
+
+
+def evaluate_encoder(
+    source: str,
+    protocols: Sequence[str],
+    *,
+    data: str,
+    size: int = 0,
+    most: int = 0,
+    device: str = "auto",
+    report: Report = lambda share: None,
+) -> list[dict[str, Any]]:
+    """Measure an encoder that is no run's, such as any plain ViT of timm in a file.
+
+    Args:
+        source: name or path, see `load_encoder`.
+        protocols: recipes.
+        data: recipe of labelled data.
+        size: side of the pictures in pixels; 0 for the encoder's own. Its positions are
+            interpolated.
+        most: training pictures at most (the first); 0 for all.
+        device: auto, cpu or cuda.
+        report: called with the share that is done.
+
+    Returns:
+        Rows as of `evaluate`, without `step`; nothing is written.
+
+    Raises:
+        BadInput: it cannot be loaded or has no square pictures, or data without classes.
+    """
+    encoder = load_encoder(source).float()
+    shape = encoder.shape
+    if shape.rows != shape.cols and not size:
+        raise BadInput(f"{shown(source)} reads {shape.rows} x {shape.cols} patches; give a size.")
+    side = size or shape.rows * shape.patch
+    config = RunConfig(
+        size=side, patch=shape.patch, dim=shape.dim, depth=shape.depth, heads=shape.heads,
+        device=device,
+    )  # fmt: skip
+    where, dataset = place(config), DATASETS.parse(data)
+    train, test = _labelled(dataset, side, most)
+    patches = side // shape.patch
+    encoder = regridded(encoder, patches, patches, source).to(where.device).eval()
+    subject = Subject(
+        encoder, lambda of: of, lambda of, images: pooled_tokens(cast(ViT, of), images),
+        train, test, side, where.device, where.precision, dataset.name,
+    )  # fmt: skip
+    wanted = [EVALUATIONS.parse(each) for each in protocols]
+    return [
+        {"protocol": str(each).removesuffix("()"), "encoder": source, "data": str(dataset), **row}
+        for each, row in judged(subject, wanted, report)
+    ]
+
+
+def _labelled(dataset: Dataset, size: int, most: int) -> tuple[Pictures, Pictures]:
+    train, test = dataset.load(size, train=True), dataset.load(size, train=False)
+    return (train.rows(slice(0, most)) if most else train), test
 
 
 def _metric(run: Run, step: int | str | None, data: str, most: int, device: str) -> dict[str, Any]:
@@ -132,15 +201,3 @@ def _metric(run: Run, step: int | str | None, data: str, most: int, device: str)
     }  # fmt: skip
     run.append(FILE, row)
     return row
-
-
-def _features(parts: Setting, model: nn.Module, pictures: Pictures, where: Place) -> Features:
-    assert pictures.labels is not None
-    out: list[NDArray[np.float32]] = []
-    half = where.precision == "bf16" and where.device.type == "cuda"
-    with torch.inference_mode(), torch.autocast(where.device.type, torch.bfloat16, enabled=half):
-        for at in range(0, len(pictures), ROWS):
-            raw = torch.from_numpy(pictures.images[at : at + ROWS]).to(where.device)
-            images = plain(raw, parts.config.size)
-            out.append(parts.objective.at(1.0).features(model, images).float().cpu().numpy())
-    return Features(np.concatenate(out), pictures.labels)

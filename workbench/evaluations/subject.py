@@ -1,0 +1,77 @@
+"""What is measured: an encoder, how features are read from it, and labelled pictures."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from workbench.data.augment import plain
+from workbench.data.sets import Pictures
+from workbench.errors import BadInput
+from workbench.evaluations.evaluation import Features
+
+ROWS = 256
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model with pictures to learn from and others to be tested on.
+
+    `encoder(model)` is the part that may be trained; `features(model, images)` reads [b, d] from
+    images float32 [b, 3, size, size] in [0, 1]. `precision` is "fp32" or "bf16".
+
+    Raises:
+        BadInput: pictures without classes.
+    """
+
+    model: nn.Module
+    encoder: Callable[[nn.Module], nn.Module]
+    features: Callable[[nn.Module, Tensor], Tensor]
+    train: Pictures
+    test: Pictures
+    size: int
+    device: torch.device
+    precision: str = "fp32"
+    name: str = "the data set"
+
+    def __post_init__(self) -> None:
+        """Check that there are classes."""
+        if self.train.labels is None or self.test.labels is None or self.classes < 2:
+            raise BadInput(
+                f"{self.name} has no classes to tell apart; name labelled data, as in "
+                "--data 'digits()'."
+            )
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return len(self.train.classes)
+
+    @cached_property
+    def encoded(self) -> tuple[Features, Features]:
+        """Features of the training and of the test pictures, the model as it is."""
+        return self.encode(self.model, self.train), self.encode(self.model, self.test)
+
+    def copied(self) -> nn.Module:
+        """A copy of the model whose encoder can be trained, all of it."""
+        model = copy.deepcopy(self.model).requires_grad_(False)
+        self.encoder(model).requires_grad_(True)
+        return model
+
+    def encode(self, model: nn.Module, pictures: Pictures) -> Features:
+        """Features of pictures as they are, not cropped or mirrored."""
+        assert pictures.labels is not None
+        out: list[NDArray[np.float32]] = []
+        half = self.precision == "bf16" and self.device.type == "cuda"
+        kind = self.device.type
+        with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=half):
+            for at in range(0, len(pictures), ROWS):
+                raw = torch.from_numpy(pictures.images[at : at + ROWS]).to(self.device)
+                found = self.features(model, plain(raw, self.size))
+                out.append(found.float().cpu().numpy())
+        return Features(np.concatenate(out), pictures.labels)
