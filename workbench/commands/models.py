@@ -14,6 +14,7 @@ import typer
 
 from workbench.commands.arguments import number_option
 from workbench.commands.output import AsJson, output_folder, say, table
+from workbench.commands.runs import Engine
 from workbench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def train(
     masks: Annotated[
         int, number_option("With --data: masks a photo in the card's table; 0 for no table.")
     ] = 8,
+    engine: Engine = "",
     as_json: AsJson = False,
 ) -> int:
     """Train a preset as a run of its own, or with --data the bundled model on folders of photos.
@@ -108,7 +110,7 @@ def train(
         return _train_photos(preset, data, out, mask, steps, resume, device, masks, as_json)
     from workbench.commands.runs import start
 
-    return start(preset, overrides or [], runs, wait, preflight, as_json)
+    return start(preset, overrides or [], runs, wait, preflight, engine, as_json)
 
 
 def _train_photos(

@@ -20,6 +20,10 @@ Dir = Annotated[
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or a unique part of it.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")]
+Engine = Annotated[
+    str,
+    typer.Option(help="Who runs it, such as 'slurm(partition=\"gpu\")'; else this machine."),
+]
 SAY_EVERY = 10.0
 
 runs = typer.Typer(
@@ -29,8 +33,9 @@ runs = typer.Typer(
 
 
 def start(
-    preset: str, overrides: list[str], folder: Path | None, wait: bool, check: bool, as_json: bool
-) -> int:
+    preset: str, overrides: list[str], folder: Path | None, wait: bool, check: bool, engine: str,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Queue a run of a preset, or only measure what it would take."""
     from workbench.runs.config import pairs
     from workbench.runs.launching import configured, enqueue
@@ -42,7 +47,7 @@ def start(
         found = preflight(config, folder)
         say(found, _rehearsed(found), as_json)
         return 1 if found["problems"] else 0
-    run = enqueue(config, folder)
+    run = enqueue(config, folder, engine)
     record: dict[str, Any] = {"id": run.id, "folder": str(run.path), "config": config.record()}
     if wait:
         return _waited(run, record, as_json)
@@ -127,11 +132,13 @@ def listed(
     as_json: AsJson = False,
 ) -> None:
     """List runs, the newest first."""
+    from workbench.runs.handing import ask_after
     from workbench.runs.queue import ensure_runner
     from workbench.runs.store import RunStore
 
     store = RunStore(folder)
     ensure_runner(store.folder)  # after a restart of the machine something may wait
+    ask_after(store)
     found = [row for row in store.table() if not group or row["config"].get("group") == group]
     rows = [
         (
@@ -293,6 +300,7 @@ def sweep(
     ],
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
     name: Annotated[str, typer.Option(help="Name of the sweep.")] = "",
+    engine: Engine = "",
     wait: Wait = False,
     folder: Dir = None,
     as_json: AsJson = False,
@@ -306,7 +314,8 @@ def sweep(
     wanted = dict(values_of(text) for text in over)
     if len(wanted) < len(over):
         raise BadInput("--over names a knob twice; give it once, with all its values.")
-    found = launch_all(preset, wanted, dir=folder, overrides=pairs(overrides or []), name=name)
+    told = pairs(overrides or [])
+    found = launch_all(preset, wanted, dir=folder, overrides=told, name=name, engine=engine)
     states = [state["state"] for state in found.wait(teller(found.name))] if wait else []
     record = {
         "group": found.name, "folder": str(found.path), "runs": [run.id for run in found],

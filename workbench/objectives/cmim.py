@@ -39,6 +39,7 @@ class Cmim(Objective):
     paper: ClassVar[str] = "arXiv:2502.19642"
     masked: ClassVar[bool] = False
     default_mask: ClassVar[str] = ""
+    shareable: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("cmim", 800, 30_000)
 
     width: Annotated[int, Knob("numbers of a code", 2, 65536, 8, None, 1024)] = 128

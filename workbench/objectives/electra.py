@@ -40,6 +40,7 @@ class Electra(Objective):
     paper: ClassVar[str] = "arXiv:2003.10555"
     default_mask: ClassVar[str] = "random(ratio=0.4)"
     equal_counts: ClassVar[bool] = False
+    shareable: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("electra", 1000, 30_000)
 
     codes: Annotated[int, Knob("codes of the vocabulary", 2, 65536, 64, None, 8192)] = 512

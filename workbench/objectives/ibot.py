@@ -40,6 +40,7 @@ class Ibot(Objective):
     default_mask: ClassVar[str] = "block(ratio=0.3)"
     equal_counts: ClassVar[bool] = False
     views: ClassVar[int] = 2
+    shareable: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
         "ibot", 500, 15_000, large="ibot(prototypes=8192)", optimiser="adamw", clip=3.0,
         color=0.5,

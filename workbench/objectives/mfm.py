@@ -34,6 +34,7 @@ class Mfm(Objective):
     default_mask: ClassVar[str] = "frequency_disc(radius=3)"
     equal_counts: ClassVar[bool] = False
     domain: ClassVar[str] = "frequency"
+    shareable: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("mfm", 1000, 35_000)
 
     gamma: Annotated[float, Knob("power of the distance in the spectrum", 0.1, 10, 0.1)] = 1.0

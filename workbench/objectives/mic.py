@@ -35,6 +35,7 @@ class Mic(Consistency, Objective):
     takes: ClassVar[Takes] = "labelled"
     default_mask: ClassVar[str] = "bernoulli_blocks(ratio=0.7, unit=1)"
     equal_counts: ClassVar[bool] = False
+    shareable: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("mic", 400, 20_000)
 
     def build(self, shape: EncoderShape, seed: int) -> HeadedEncoder:

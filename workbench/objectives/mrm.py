@@ -48,6 +48,7 @@ class Mrm(Consistency, Objective):
     default_mask: ClassVar[str] = "random(ratio=0.7)"
     equal_counts: ClassVar[bool] = False
     metric: ClassVar[str] = "share of test pictures told right from features rebuilt after masking"
+    shareable: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("mrm", 400, 20_000)
 
     rebuilder_depth: Annotated[

@@ -117,7 +117,9 @@ class Objective(Member):
     `default_mask` is the recipe it is used with; "" for an objective that hides nothing
     (`masked` is False then, and it is handed a mask with nothing hidden). `equal_counts` refuses
     masks that hide another number of patches in each image. `frames` (several words are several
-    choices) and `domain` are those of the strategies it takes, see `Strategy`. `presets` are
+    choices) and `domain` are those of the strategies it takes, see `Strategy`. `shareable` is False
+    where the loss of a batch is not the mean of the losses of its halves (contrast, statistics or
+    noise of the batch, counts that differ): processes cannot share such a batch. `presets` are
     training set-ups by name: a `RunConfig`'s fields that differ from their default; the objective
     itself is filled in.
     """
@@ -133,6 +135,7 @@ class Objective(Member):
     frames: ClassVar[str] = ""
     domain: ClassVar[str] = ""
     metric: ClassVar[str] = ""
+    shareable: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def build(self, shape: EncoderShape, seed: int) -> "nn.Module":

@@ -41,6 +41,7 @@ class Obow(Objective):
     paper: ClassVar[str] = "arXiv:2012.11552"
     views: ClassVar[int] = 2
     default_mask: ClassVar[str] = "random(ratio=0.5)"
+    shareable: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
         "obow", 700, 25_000, small="obow(words=2048)", large="obow(words=8192)"
     )

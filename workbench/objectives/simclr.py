@@ -35,6 +35,7 @@ class Simclr(Objective):
     views: ClassVar[int] = 2
     masked: ClassVar[bool] = False
     default_mask: ClassVar[str] = ""
+    shareable: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
         "simclr", 500, 25_000, crop=0.2, color=1.0
     )

@@ -42,6 +42,7 @@ class Spark(Objective):
     paper: ClassVar[str] = "arXiv:2301.03580"
     default_mask: ClassVar[str] = "random(ratio=0.6)"
     equal_counts: ClassVar[bool] = False
+    shareable: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
         "spark", 300, 20_000, small='spark(network="resnet10t", width=128)',
         large='spark(network="resnet50", width=256)', **CIFAR,

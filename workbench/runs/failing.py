@@ -1,14 +1,49 @@
-"""What kind of failure an exception tells of: no memory, no room on the disk, or something else."""
+"""What kind of failure an exception tells of, and the sentence that says so."""
 
 import errno
+import os
+import traceback
 
 import psutil
+
+from workbench.errors import BadInput
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 MEMORY_WORDS = (
     "out of memory", "can't allocate memory", "not enough memory", "bad_alloc",
     "could not create a memory", "could not create a primitive", "Cannot allocate memory",
 )  # fmt: skip
+
+
+class NotFinite(Exception):
+    """A loss, gradient or weight that is no number."""
+
+
+class Lost(Exception):
+    """Another process of a team is gone."""
+
+
+def explain(problem: BaseException) -> tuple[str, str]:
+    """Return the kind of a failure (nan, data, input, killed, memory, disk, failure), and why."""
+    if isinstance(problem, NotFinite):
+        return "nan", f"{problem}; training stopped, and nothing that is no number was saved"
+    if isinstance(problem, Lost):
+        return "killed", str(problem)
+    if isinstance(problem, BadInput):
+        return ("data" if _about_data(problem) else "input"), str(problem)
+    kind = classify(problem)
+    first = (str(problem).splitlines() or [""])[0][:200]
+    if kind == "memory":
+        return kind, f"out of memory ({first})"
+    if kind == "disk":
+        said = f"the disk takes no more ({first}); make room and resume: the last checkpoint stays"
+        return kind, said
+    return kind, f"{type(problem).__name__}: {first}"
+
+
+def _about_data(problem: BadInput) -> bool:
+    frames = traceback.extract_tb(problem.__traceback__)
+    return any("workbench/data/" in frame.filename.replace(os.sep, "/") for frame in frames)
 
 
 def classify(problem: BaseException) -> str:

@@ -21,12 +21,25 @@ def start_mark(pid: int) -> str | None:
         try:
             text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
             ticks = text.rpartition(")")[2].split()[STAT_FIELDS_AFTER_NAME]
-            boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+            return f"{boot()}:{ticks}"
         except (OSError, IndexError):
             return f"{process.create_time():.2f}"
-        return f"{boot}:{ticks}"
     except psutil.Error:
         return None
+
+
+def boot() -> str:
+    """Return what the kernel calls the time since the machine was last started (Linux)."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def of_earlier_boot(mark: str | None) -> bool:
+    """Whether a process ran before the machine was last started; False where nobody can tell."""
+    before, sign, _ = (mark or "").rpartition(":")
+    try:
+        return bool(sign) and before != boot()
+    except OSError:
+        return False
 
 
 def alive(pid: int | None, mark: str | None) -> bool:

@@ -2,20 +2,22 @@
 
 import json
 import os
+import shutil
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import BadInput
 from workbench.runs.config import OPERATIONAL, RunConfig, difference
+from workbench.runs.handing import ask_after, hand_over, handed
 from workbench.runs.identity import end_tree
 from workbench.runs.queue import Queue, ensure_runner
 from workbench.runs.spelling import spelled
 from workbench.runs.store import CONFIG, ENDED, GOING, STOP, Run, RunStore, write_json
 
-LOOK_EVERY = 0.2
+LOOK_EVERY, ASK_EVERY = 0.2, 5.0
 END_WITHIN = 10.0
 
 
@@ -44,6 +46,7 @@ def launch(
     *,
     dir: Path | str | None = None,
     overrides: Mapping[str, Any] | None = None,
+    engine: str = "",
     **knobs: Any,
 ) -> Handle:
     """Queue a run and return it at once; it starts when a slot is free.
@@ -52,12 +55,13 @@ def launch(
         preset: a preset's name, or a configuration.
         dir: folder of runs; None for `runs` under WORKBENCH_HOME.
         overrides: knobs other than the preset's, as text or plain values.
-        **knobs: the same.
+        engine: who runs it, such as `slurm(partition="gpu")`; empty for this machine's queue.
+        **knobs: as `overrides`.
 
     Raises:
         BadInput: an unknown preset, knob or value, or parts that do not go together.
     """
-    return enqueue(configured(preset, {**(overrides or {}), **knobs}), dir)
+    return enqueue(configured(preset, {**(overrides or {}), **knobs}), dir, engine)
 
 
 def configured(preset: str | RunConfig, overrides: Mapping[str, Any]) -> RunConfig:
@@ -83,21 +87,43 @@ def _of_recipe(name: str) -> bool:
     return name == "ratio" or "." in name
 
 
-def enqueue(config: RunConfig, dir: Path | str | None = None) -> Handle:
+def enqueue(config: RunConfig, dir: Path | str | None = None, engine: str = "") -> Handle:
     """Make the folder of a checked configuration and put it into the queue."""
+    return enqueue_all([config], dir, engine)[0]
+
+
+def enqueue_all(
+    configs: Sequence[RunConfig], dir: Path | str | None = None, engine: str = ""
+) -> list[Handle]:
+    """Put runs into this machine's queue, or hand them to an engine all at once.
+
+    Raises:
+        BadInput: the engine does not take them; none of them is left.
+    """
     store = RunStore(dir)
     variables = {
         name: os.environ[name]
         for name in ("WORKBENCH_HOME", "WORKBENCH_DATA", "PYTHONPATH", "OMP_NUM_THREADS")
         if name in os.environ
     }
-    preset, changed = spelled(config)
-    launch = {"preset": preset, "knobs": changed}
-    told = {"folder": str(Path.cwd()), "variables": variables, "launch": launch}
-    run = store.create(config, told)
-    Queue(store.folder).add(run)
+    runs: list[Handle] = []
+    for config in configs:
+        preset, changed = spelled(config)
+        launch = {"preset": preset, "knobs": changed}
+        told = {"folder": str(Path.cwd()), "variables": variables, "launch": launch}
+        runs.append(Handle(store.create(config, told).path))
+    if engine:
+        try:
+            hand_over(runs, engine)
+        except BaseException:
+            for run in runs:
+                shutil.rmtree(run.path, ignore_errors=True)
+            raise
+        return runs
+    for run in runs:
+        Queue(store.folder).add(run)
     ensure_runner(store.folder)
-    return Handle(run.path)
+    return runs
 
 
 def get(name: str, dir: Path | str | None = None) -> Handle:
@@ -113,8 +139,11 @@ def wait(
     Raises:
         TimeoutError: it goes on after `timeout` seconds.
     """
-    began = time.monotonic()
+    began = asked = time.monotonic()
     while True:
+        if time.monotonic() - asked > ASK_EVERY:
+            asked = time.monotonic()
+            ask_after([run])
         state = run.state()
         if report is not None:
             report(state)
@@ -142,13 +171,18 @@ def cancel(run: Run, *, now: bool = False) -> dict[str, Any]:
     if state["state"] in ENDED:
         return state
     (run.path / STOP).touch()
+    has = handed(run)
     if state["state"] == "queued" and not _being_started(run):
+        if has is not None:
+            has[0].end(has[1], str(run.path.parent))
         return run.set_state(state="cancelled", reason="taken out of the queue")
     state = _started(run)
     if state["state"] in ENDED:
         return state
     if not now:  # the file is enough; one that still loads its data sees it at its first step
         return run.state()
+    if has is not None:
+        has[0].end(has[1], str(run.path.parent))
     end_tree(int(state["pid"]), str(state["mark"]))
     return run.set_state(state="cancelled", reason="ended at once", seconds_left=None)
 
@@ -199,8 +233,12 @@ def resume(run: Run, overrides: Mapping[str, Any] | None = None) -> Handle:
     (run.path / STOP).unlink(missing_ok=True)
     tries = int(state.get("tries", 0)) + 1
     run.set_state(state="queued", tries=tries, pid=None, mark=None, reason="", problem="", alert="")
-    Queue(run.path.parent).add(run)
-    ensure_runner(run.path.parent)
+    has = handed(run)
+    if has is not None:
+        hand_over([run], str(has[0]))
+    else:
+        Queue(run.path.parent).add(run)
+        ensure_runner(run.path.parent)
     return Handle(run.path)
 
 

@@ -2,20 +2,20 @@
 
 import contextlib
 import gc
-import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
-from workbench.errors import BadInput
-from workbench.runs.failing import classify, lift_limit
+from workbench.runs.failing import explain, lift_limit
 from workbench.runs.identity import me
 from workbench.runs.locking import Lock
 from workbench.runs.stopping import stopping
-from workbench.runs.store import ALERTS, STATE, Run
+from workbench.runs.store import ALERTS, BEAT, BEAT_EVERY, STATE, Run
 
 LOCK = ".lock"
 DONE, FAILED, TAKEN = 0, 1, 3
@@ -33,8 +33,9 @@ def main(folder: str) -> int:
         print("another process trains this run already", flush=True)
         return TAKEN
     pid, mark = me()
-    told = {"pid": pid, "mark": mark, "started": time.time()}
+    told = {"pid": pid, "mark": mark, "host": gethostname(), "started": time.time()}
     run.set_state(state="starting", reason="", problem="", alert="", **told)
+    threading.Thread(target=_beat, args=(run,), daemon=True).start()
     with stopping() as should_stop:
         ended = _attempt(run, should_stop)
         if ended is None:
@@ -46,45 +47,32 @@ def main(folder: str) -> int:
     return FAILED
 
 
+def _beat(run: Run) -> None:
+    """Show other machines that this one still works on it."""
+    while True:
+        with contextlib.suppress(OSError):
+            (run.path / BEAT).touch()
+        time.sleep(BEAT_EVERY)
+
+
 def _attempt(run: Run, should_stop: Callable[[], bool]) -> tuple[str, str] | None:
     """Train; returns the kind of a failure and a sentence, or None."""
-    from workbench.runs.team import train_together
-    from workbench.runs.training import NotFinite, train
+    from workbench.runs.team import TeamFailed, train_together
+    from workbench.runs.training import train
 
     try:
-        config = run.config
-        if config.processes > 1:
-            train_together(run)
+        if run.config.processes > 1:
+            train_together(run, should_stop)
         else:
             train(run, should_stop=should_stop)
         return None
-    except ChildProcessError as problem:  # of a team: the member that writes has said why
-        told = run.state()
-        return told.get("problem") or "failure", told.get("reason") or str(problem)
-    except NotFinite as problem:
-        return "nan", f"{problem}; it was stopped before it could spoil the weights"
-    except BadInput as problem:
-        kind = "data" if _about_data(problem) else "input"
-        return kind, str(problem)
+    except TeamFailed as problem:
+        return problem.kind, str(problem)
     except Exception as problem:
-        kind = classify(problem)
+        kind, sentence = explain(problem)
         if kind == "failure":
             traceback.print_exc()
-        return kind, _said(kind, problem)
-
-
-def _about_data(problem: BadInput) -> bool:
-    frames = traceback.extract_tb(problem.__traceback__)
-    return any("workbench/data/" in frame.filename.replace(os.sep, "/") for frame in frames)
-
-
-def _said(kind: str, problem: BaseException) -> str:
-    first = (str(problem).splitlines() or [""])[0][:200]
-    if kind == "memory":
-        return f"out of memory ({first})"
-    if kind == "disk":
-        return f"the disk takes no more ({first}); make room and resume: the last checkpoint stays"
-    return f"{type(problem).__name__}: {first}"
+        return kind, sentence
 
 
 def _which_fits(run: Run) -> str:

@@ -5,6 +5,7 @@ slots, and ends when nothing waits and nothing runs. It needs no server; `ensure
 """
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -12,18 +13,19 @@ import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 from workbench.errors import BadInput
-from workbench.runs.identity import alive, me, start_mark
+from workbench.runs.identity import alive, me, of_earlier_boot, start_mark
 from workbench.runs.locking import Lock
-from workbench.runs.store import CONFIG, GOING, LOG, Run, RunStore, read_json
+from workbench.runs.store import ALERTS, CONFIG, GOING, LOG, Run, RunStore, read_json
 
 FILE, RUNNER_LOCK, RUNNER_LOG = "queue.sqlite", "queue.lock", "queue.log"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
   run TEXT PRIMARY KEY, position REAL NOT NULL, state TEXT NOT NULL, slot INTEGER,
-  pid INTEGER, mark TEXT, runner INTEGER, runner_mark TEXT, tries INTEGER);
+  pid INTEGER, mark TEXT, runner INTEGER, runner_mark TEXT, tries INTEGER, slots TEXT);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 LOOK_EVERY = 0.2
@@ -40,8 +42,9 @@ class Queue:
             db.execute("PRAGMA journal_mode=WAL")
             db.executescript(SCHEMA)
             columns = {row["name"] for row in db.execute("PRAGMA table_info(jobs)")}
-            if "tries" not in columns:  # a file of an earlier version
-                db.execute("ALTER TABLE jobs ADD COLUMN tries INTEGER")
+            for name, kind in (("tries", "INTEGER"), ("slots", "TEXT")):
+                if name not in columns:  # a file of an earlier version
+                    db.execute(f"ALTER TABLE jobs ADD COLUMN {name} {kind}")
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.folder / FILE, timeout=30, isolation_level=None)
@@ -60,14 +63,15 @@ class Queue:
                 db.execute("ROLLBACK")
                 raise
 
-    def add(self, run: Run) -> None:
-        """Put a run at the end."""
+    def add(self, run: Run, *, first: bool = False) -> None:
+        """Put a run at the end, or before all others that wait."""
         tries = run.state().get("tries", 0)
         with self._change() as db:
-            last = db.execute("SELECT max(position) FROM jobs").fetchone()[0] or 0.0
+            ends = db.execute("SELECT min(position), max(position) FROM jobs").fetchone()
+            place = (ends[0] or 0.0) - 1 if first else (ends[1] or 0.0) + 1
             db.execute(
                 "INSERT OR REPLACE INTO jobs (run, position, state, tries) VALUES (?, ?, ?, ?)",
-                (run.id, last + 1, "waiting", tries),
+                (run.id, place, "waiting", tries),
             )
 
     def remove(self, run: str) -> bool:
@@ -117,26 +121,42 @@ class Queue:
             for name, value in values.items():
                 db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, int(value)))
 
-    def claim(self) -> tuple[str, int] | None:
-        """Take the next job, if one waits and a slot is free: (run, slot). Never the same twice."""
+    def claim(self) -> tuple[str, list[int]] | None:
+        """Take the next job, if one waits and slots are free: (run, slots); never the same twice.
+
+        A run of several processes takes a slot a process where there are GPUs, each on another one.
+        """
         told = self.settings()
         if told["paused"]:
             return None
         pid, mark = me()
         with self._change() as db:
-            taken = {r["slot"] for r in db.execute("SELECT slot FROM jobs WHERE state='started'")}
+            held = db.execute("SELECT slot, slots FROM jobs WHERE state='started'").fetchall()
+            taken = {
+                int(each) for row in held for each in (row["slots"] or str(row["slot"])).split()
+            }
             free = [slot for slot in range(told["slots"]) if slot not in taken]
             row = db.execute(
                 "SELECT run FROM jobs WHERE state='waiting' ORDER BY position LIMIT 1"
             ).fetchone()
-            if row is None or not free or len(taken) >= told["slots"]:
+            if row is None or len(taken) >= told["slots"]:
+                return None
+            wanted = min(self._width(row["run"], told["gpus"]), told["slots"])
+            apart = {slot % max(1, told["gpus"]): slot for slot in reversed(free)}
+            chosen = sorted(apart.values())[:wanted] if wanted > 1 else free[:1]
+            if len(chosen) < wanted:
                 return None
             db.execute(
-                "UPDATE jobs SET state='started', slot=?, runner=?, runner_mark=?, pid=NULL, "
-                "mark=NULL WHERE run=?",
-                (free[0], pid, mark, row["run"]),
+                "UPDATE jobs SET state='started', slot=?, slots=?, runner=?, runner_mark=?, "
+                "pid=NULL, mark=NULL WHERE run=?",
+                (chosen[0], " ".join(map(str, chosen)), pid, mark, row["run"]),
             )
-            return row["run"], free[0]
+            return row["run"], chosen
+
+    def _width(self, run: str, gpus: int) -> int:
+        told = read_json(self.folder / run / CONFIG, {})
+        alone = told.get("device") == "cpu"
+        return 1 if alone else max(1, min(int(told.get("processes", 1)), gpus))
 
     def started(self, run: str, pid: int, mark: str) -> None:
         """Note which process works on a job."""
@@ -177,10 +197,22 @@ class Queue:
         if state["state"] == "queued":  # it ended before it could say a word
             said = next(reversed(run.log(1)), "")
             state = run.set_state(state="crashed", reason=f"the process did not start: {said}")
+        elif _restarted(state, job["mark"]):
+            self._again(run, state)
+            return
         elif state["state"] == "crashed":
             run.set_state(state="crashed", reason=state["reason"])
         if state["state"] in ("failed", "crashed") and not self.settings()["keep_going"]:
             self.set(paused=1)
+
+    def _again(self, run: Run, state: dict[str, Any]) -> None:
+        """Go on with a run that the machine's restart has ended; the others wait for it."""
+        said = "the machine was restarted; it goes on from its newest checkpoint"
+        run.append(ALERTS, {"kind": "restart", "step": state.get("step"), "sentence": said})
+        run.set_state(
+            state="queued", tries=state.get("tries", 0) + 1, pid=None, mark=None, reason=said
+        )
+        self.add(run, first=True)
 
     def busy(self) -> bool:
         """Whether anything runs, or waits and may start."""
@@ -188,6 +220,12 @@ class Queue:
         if any(job["state"] == "started" for job in jobs):
             return True
         return bool(jobs) and not self.settings()["paused"]
+
+
+def _restarted(state: dict[str, Any], mark: str | None) -> bool:
+    """Whether a run ended because this machine was started anew."""
+    here = state.get("host") == gethostname()
+    return here and state["state"] == "crashed" and of_earlier_boot(mark)
 
 
 def gpu_count() -> int:
@@ -199,15 +237,33 @@ def gpu_count() -> int:
     return len(list(folder.iterdir())) if folder.is_dir() else 0
 
 
-def start(run: Run, slot: int, gpus: int) -> "subprocess.Popen[bytes]":
-    """Start the process of a run in a session of its own; what it prints goes to its log."""
+def gpus_of(slots: list[int], gpus: int) -> str:
+    """Return what CUDA_VISIBLE_DEVICES has to be for a job on these slots."""
+    shown = [s for s in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if s.strip()]
+    numbers = [slot % gpus for slot in slots]
+    return ",".join(shown[n] if len(shown) >= gpus else str(n) for n in numbers)
+
+
+def start(
+    run: Run, shown: str = "", *, own_session: bool = True, deaf_to: tuple[signal.Signals, ...] = ()
+) -> "subprocess.Popen[bytes]":
+    """Start the process of a run; what it prints goes to its log.
+
+    Args:
+        run: its folder says where, and with which variables.
+        shown: the GPUs that it may use, as CUDA names them; empty for those of this process.
+        own_session: in a session of its own, so that it outlives this one.
+        deaf_to: signals that it and its children ignore.
+    """
     told = run.environment
     environment = {**os.environ, **{k: str(v) for k, v in told.get("variables", {}).items()}}
-    if gpus:
-        shown = [s for s in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if s.strip()]
-        environment["CUDA_VISIBLE_DEVICES"] = (
-            shown[slot % gpus] if len(shown) >= gpus else str(slot % gpus)
-        )
+    if shown:
+        environment["CUDA_VISIBLE_DEVICES"] = shown
+
+    def ignore() -> None:
+        for each in deaf_to:
+            signal.signal(each, signal.SIG_IGN)
+
     folder = told.get("folder") or None
     with (run.path / LOG).open("ab") as log:
         return subprocess.Popen(
@@ -215,7 +271,8 @@ def start(run: Run, slot: int, gpus: int) -> "subprocess.Popen[bytes]":
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            start_new_session=own_session,
+            preexec_fn=ignore if deaf_to else None,
             cwd=folder if folder and Path(folder).is_dir() else None,
             env=environment,
         )
@@ -231,12 +288,13 @@ def look_after(folder: Path) -> None:
                 children.pop(run)
             queue.settle()
             while (job := queue.claim()) is not None:
-                name, slot = job
+                name, slots = job
                 run = Run(folder / name)
                 if run.state()["state"] != "queued":
                     queue.ended(name)
                     continue
-                child = start(run, slot, queue.settings()["gpus"])
+                gpus = queue.settings()["gpus"]
+                child = start(run, gpus_of(slots, gpus) if gpus else "")
                 children[name] = child
                 queue.started(name, child.pid, start_mark(child.pid) or "gone")
             if not queue.busy():

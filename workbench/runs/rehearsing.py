@@ -183,7 +183,8 @@ def measure_fitting(config: RunConfig) -> int | None:
     limit_memory(round(config.memory * (1 - SPARED)))
 
     def fits(batch: int) -> bool:
-        changed = replace(parts, config=replace(config, batch=batch, processes=1))
+        rows = batch // config.processes  # what one process holds of it
+        changed = replace(parts, config=replace(config, batch=rows, processes=1))
         try:
             trainer = Trainer.ready(changed, pictures, where)
             trainer.make_step()
@@ -194,7 +195,8 @@ def measure_fitting(config: RunConfig) -> int | None:
         finally:
             gc.collect()
 
-    batches = [config.batch >> by for by in range(1, HALVES + 1) if config.batch >> by]
+    batches = [config.batch >> by for by in range(1, HALVES + 1)]
+    batches = [each for each in batches if each and each % config.processes == 0]
     best: int | None = None
     for batch in reversed(batches):
         if not fits(batch):
@@ -202,6 +204,7 @@ def measure_fitting(config: RunConfig) -> int | None:
         best = batch
     else:
         between = batches[0] * 3 // 2 if batches else 0
+        between -= between % config.processes
         best = between if best and batches[0] < between < config.batch and fits(between) else best
     return best
 

@@ -97,9 +97,20 @@ def setting(config: RunConfig) -> Setting:
         recipe = ""
         if config.mask:
             raise BadInput(f"{objective.name} hides nothing; leave mask empty.")
+    if config.processes > 1 and not objective.shareable:
+        raise BadInput(
+            f"{objective.name} looks at the pictures of a batch together, so {config.processes} "
+            "processes that each see a part of it would learn something else; take processes=1."
+        )
     if not recipe:
         return Setting(config, objective, None, dataset)
     strategy = MASKS.parse(recipe)
+    if config.processes > 1 and strategy.promise == "free":
+        raise BadInput(
+            f"{strategy.name} hides another number of patches in each picture, so the parts of a "
+            f"batch would weigh differently in {config.processes} processes; take processes=1, or "
+            "a mask whose ratio is exact."
+        )
     reason = objective.refuses(strategy)
     if reason is not None:
         raise BadInput(f"{reason}; take another mask, such as {objective.default_mask}.")

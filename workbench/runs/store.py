@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 from workbench.data.home import home
@@ -17,7 +18,8 @@ from workbench.runs.identity import alive
 
 CONFIG, ENVIRONMENT, STATE = "config.json", "environment.json", "state.json"
 METRICS, LOG, ALERTS, EVALUATIONS = "metrics.jsonl", "log.txt", "alerts.jsonl", "evaluations.jsonl"
-CHECKPOINTS, PICTURES, STOP = "checkpoints", "pictures", "stop"
+CHECKPOINTS, PICTURES, STOP, BEAT = "checkpoints", "pictures", "stop", "beat"
+BEAT_EVERY, SILENCE = 5.0, 120.0  # seconds; a file system shared by machines may be slow to tell
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 WAITING, GOING, ENDED = {"queued", "held"}, {"starting", "running", "stopping"}, {
     "done", "cancelled", "failed", "crashed",
@@ -49,13 +51,22 @@ class RunStore:
         stem = re.sub(r"[^a-z0-9]+", "_", (config.preset or "run").lower()).strip("_")[:40] or "run"
         now = self.clock()
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
-        path = self.folder / f"{stem}-{stamp}-{int(now % 1 * 1e6):06d}{secrets.token_hex(1)}"
-        path.mkdir(mode=0o700)
+        path = self._make(f"{stem}-{stamp}-{int(now % 1 * 1e6):06d}")
         run = Run(path)
         write_json(path / CONFIG, config.record())
         write_json(path / ENVIRONMENT, dict(environment or {}))
         run.set_state(state="queued", step=0, steps=config.steps, created=self.clock())
         return run
+
+    def _make(self, stem: str) -> Path:
+        for length in (1, 1, 4, 8):  # more runs than names in a moment: a clock that stands still
+            path = self.folder / f"{stem}{secrets.token_hex(length)}"
+            try:
+                path.mkdir(mode=0o700)
+                return path
+            except FileExistsError:
+                continue
+        raise BadInput(f"no name is free in {self.folder}; set the clock of this machine.")
 
     def get(self, name: str) -> "Run":
         """Return a run by its id, or by a beginning of it that is unique.
@@ -128,11 +139,20 @@ class Run:
         the last for a trainer that ended without saying so, by its process's identity.
         """
         found = read_json(self.path / STATE, {"state": "failed", "reason": "no state was written"})
-        if found.get("state") in GOING and not alive(found.get("pid"), found.get("mark")):
+        if found.get("state") in GOING and not self._lives(found):
             found = {**found, "state": "crashed", "reason": found.get("reason") or CRASHED}
         if found.get("state") in ("starting", "running") and (self.path / STOP).exists():
             found = {**found, "state": "stopping"}
         return found
+
+    def _lives(self, state: Mapping[str, Any]) -> bool:
+        """Whether its process runs; on another machine its heartbeat tells."""
+        if state.get("host", gethostname()) == gethostname():
+            return alive(state.get("pid"), state.get("mark"))
+        try:
+            return time.time() - (self.path / BEAT).stat().st_mtime < SILENCE
+        except OSError:
+            return False
 
     def set_state(self, **changes: Any) -> dict[str, Any]:
         """Change entries of the state, atomically."""

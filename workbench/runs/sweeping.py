@@ -25,6 +25,7 @@ def sweep(
     dir: Path | str | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str = "",
+    engine: str = "",
 ) -> Sweep:
     """Queue one run for every combination of the values of `over`.
 
@@ -37,6 +38,7 @@ def sweep(
         dir: folder of runs.
         overrides: knobs that all of them share beside the preset's.
         name: of the sweep; made up where empty. `workbench sweeps show NAME` shows it.
+        engine: who runs it, such as `slurm(partition="gpu")`; empty for this machine's queue.
 
     Returns:
         The sweep, a sequence of its runs that can be waited for, cancelled and gone on with.
@@ -53,6 +55,7 @@ def sweep(
         "preset": preset if isinstance(preset, str) else preset.preset,
         "over": {key: list(values) for key, values in over.items()},
         "overrides": shared,
+        "engine": engine,
     }
     return SweepStore(dir).create(name, told, configs)
 

@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from workbench.errors import BadInput, shown
 from workbench.runs.config import RunConfig
-from workbench.runs.launching import Handle, cancel, enqueue, resume, wait
+from workbench.runs.launching import Handle, cancel, enqueue_all, resume, wait
 from workbench.runs.queue import Queue
 from workbench.runs.store import (
     CONFIG,
@@ -77,10 +78,12 @@ class Sweep:
 
     def enqueue(self, configs: Sequence[RunConfig]) -> None:
         """Queue runs that belong to it; each is noted as soon as it is there."""
+        engine = str(self.record.get("engine", ""))
+        whole = [configs] if engine else [[each] for each in configs]  # an engine takes an array
         with JsonLines(self.path / QUEUED) as noted:
-            for config in configs:
-                run = enqueue(config, self.store.folder)
-                noted.write({"label": config.name, "run": run.id})
+            for part in whole if configs else ():
+                for run in enqueue_all(part, self.store.folder, engine):
+                    noted.write({"label": run.config.name, "run": run.id})
 
     def standing(self, clock: Callable[[], float] = time.time) -> dict[str, Any]:
         """Return where it stands; see `standing`."""
@@ -204,7 +207,7 @@ class SweepStore:
         """Make the folder of a new sweep, and queue its runs.
 
         Raises:
-            BadInput: there is one of that name.
+            BadInput: there is one of that name, or an engine does not take its runs.
         """
         if any(each.name == name for each in self):
             raise BadInput(
@@ -220,7 +223,11 @@ class SweepStore:
                 planned.write(config.record())
         write_json(path / FILE, {**told, "planned": len(configs)})
         made = Sweep(path)
-        made.enqueue(configs)
+        try:
+            made.enqueue(configs)
+        except BadInput:  # an engine that takes nothing: the name stays free
+            shutil.rmtree(path, ignore_errors=True)
+            raise
         return made
 
     def __iter__(self) -> Iterator[Sweep]:

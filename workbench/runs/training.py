@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from workbench.errors import BadInput
 from workbench.objectives import Batch, Loss
 from workbench.runs import checkpoints
 from workbench.runs.config import OPERATIONAL, RunConfig, difference
-from workbench.runs.failing import limit_memory
+from workbench.runs.failing import NotFinite, limit_memory
 from workbench.runs.feeding import Feed
 from workbench.runs.finishing import finish
 from workbench.runs.optimising import Optimiser, learning_rate_scale
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
 
 PREPARE_SAMPLE = 2048
 OFFENDER = "offending_batch.json"
-
-
-class NotFinite(Exception):
-    """A loss or gradient that is no number."""
 
 
 @dataclass
@@ -216,7 +211,7 @@ def train(
         write_json(run.path / ENVIRONMENT, {**told, **environment(where)})
     pictures = reading or parts.dataset.load(config.size, train=True)
     limit_memory(config.memory)
-    leader = None if team is None else os.getsid(0)
+    leader = None if team is None else team.leader
     writer = Writer(run, config.steps, config.batch, where.device, writes, leader)
     with contextlib.closing(writer):
         writer.state(state="running", step=0, steps=config.steps, reason="", alert="")

@@ -1,0 +1,31 @@
+"""What every engine does: take runs, say which it still knows, and end one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from workbench.registry import Member
+from workbench.runs.store import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine(Member):
+    """A scheduler of other machines that see the folder of runs under the same path."""
+
+    always_print: ClassVar[tuple[str, ...]] = ()
+
+    def submit(self, runs: Sequence[Run]) -> list[str]:
+        """Hand runs over; returns the name of a job for each.
+
+        Raises:
+            BadInput: it is not there or refuses them, in its own words.
+        """
+        raise NotImplementedError
+
+    def active(self, folder: str) -> set[str] | None:
+        """Return the jobs that wait or run, None if it cannot be asked now."""
+        raise NotImplementedError
+
+    def end(self, job: str, folder: str) -> None:
+        """End a job, waiting or running, without a word to it."""
+        raise NotImplementedError

@@ -1,0 +1,49 @@
+"""Runs that are handed to an engine: who has them, what became of them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from workbench.runs.engines import ENGINES, Engine
+from workbench.runs.store import GOING, Run, read_json, write_json
+
+HANDED = "engine.json"  # a file of its own: the trainer writes the state at any moment
+
+
+def hand_over(runs: Sequence[Run], recipe: str) -> None:
+    """Hand queued runs to an engine.
+
+    Raises:
+        BadInput: no such engine, or it does not take them; they are left as they were.
+    """
+    engine = ENGINES.parse(recipe)
+    for run, job in zip(runs, engine.submit(runs), strict=True):
+        write_json(run.path / HANDED, {"engine": str(engine), "job": job})
+
+
+def handed(run: Run) -> tuple[Engine, str] | None:
+    """Return the engine that has a run, and its name for the job; None if this machine has it."""
+    told: dict[str, Any] = read_json(run.path / HANDED, {})
+    return (ENGINES.parse(told["engine"]), str(told["job"])) if told else None
+
+
+def ask_after(runs: Iterable[Run]) -> None:
+    """Note which runs their engine has given up, be it before they started or while they ran."""
+    found: dict[tuple[str, str], set[str] | None] = {}
+    for run in runs:
+        state = run.state()["state"]
+        if state != "queued" and state not in GOING:
+            continue
+        has = handed(run)
+        if has is None:
+            continue
+        engine, job = has
+        folder = str(run.path.parent)
+        key = str(engine), folder
+        if key not in found:
+            found[key] = engine.active(folder)
+        active = found[key]
+        now = run.state()["state"]  # it may have ended since, as it should
+        if active is not None and job not in active and (now == "queued" or now in GOING):
+            run.set_state(
+                state="crashed", reason=f"{engine.name} has ended job {job} without a word to it"
+            )
