@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import timm
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from workbench.masks import MASKS, Mask
@@ -73,5 +74,6 @@ def half_hidden(network: Network, count: int = 2, seed: int = 0) -> Mask:
 def changed_where_hidden(images: np.ndarray, mask: Mask, network: Network) -> np.ndarray:
     """Other random pixels in every hidden patch, the visible ones to the bit."""
     other = np.random.default_rng(99).random(images.shape, dtype=np.float32)
-    hidden = mask.to_pixels()
-    return np.where(hidden[:, None], other, images)
+    cells = torch.from_numpy(mask.hidden[:, None]).float()
+    hidden = F.interpolate(cells, images.shape[2:], mode="nearest").numpy() > 0
+    return np.where(hidden, other, images)
