@@ -74,6 +74,6 @@ def half_hidden(network: Network, count: int = 2, seed: int = 0) -> Mask:
 def changed_where_hidden(images: np.ndarray, mask: Mask, network: Network) -> np.ndarray:
     """Other random pixels in every hidden patch, the visible ones to the bit."""
     other = np.random.default_rng(99).random(images.shape, dtype=np.float32)
-    cells = torch.from_numpy(mask.hidden[:, None]).float()
+    cells = torch.from_numpy(mask.hidden[:, None].astype(np.float32))
     hidden = F.interpolate(cells, images.shape[2:], mode="nearest").numpy() > 0
     return np.where(hidden, other, images)

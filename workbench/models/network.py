@@ -127,7 +127,8 @@ class Network:
         """What comes before the head: tokens [b, prefix + n, d], or a map [b, c, h, w]."""
         if self.own:
             return self._encoder(self.prepare(images))
-        return cast(Any, self.module).forward_features(self.prepare(images))
+        out = cast(Any, self.module).forward_features(self.prepare(images))
+        return getattr(out, "clean", out)  # a map that knows what is hidden: zero there
 
     def logits(self, images: Images) -> Tensor:
         """Scores of the classes, [b, classes]; without a head the pooled features, [b, d]."""
