@@ -73,12 +73,13 @@ def linked(query: Mapping[str, str]) -> Compared:
 
 def choose() -> None:
     """The menu of models."""
-    names = [info.name for info in list_models()]
+    labels = {info.name: info.label for info in list_models()}
+    names = list(labels)
     names += [name for name in current().models if name not in names]
     state.follow("compared_models", list(current().models))
     st.multiselect(
         "Models", names, key="compared_models", max_selections=MOST, on_change=_models_chosen,
-        placeholder=f"Choose 2 to {MOST}",
+        placeholder=f"Choose 2 to {MOST}", format_func=lambda name: labels.get(name, name),
     )  # fmt: skip
     state.show_problem("models")
 

@@ -25,7 +25,8 @@ def grid() -> Grid:
 def draw() -> None:
     """Three menus, folded away; what is used stands in the caption under the pictures."""
     spec = state.spec()
-    names = [info.name for info in list_models()]
+    labels = {info.name: info.label for info in list_models()}
+    names = list(labels)
     if spec.model not in names:
         names.append(spec.model)
     with st.expander("Model and computing", expanded="model" in state.problems()):
@@ -35,7 +36,10 @@ def draw() -> None:
             ("precision", "Precision", list(get_args(Precision))),
         ):
             state.follow(field, getattr(spec, field))
-            st.selectbox(label, choices, key=field, on_change=_chosen, args=(field,))
+            st.selectbox(
+                label, choices, key=field, on_change=_chosen, args=(field,),
+                format_func=lambda name: labels.get(name, name),
+            )  # fmt: skip
         state.show_problem("model")
 
 

@@ -147,7 +147,7 @@ class Page:
         desk = desks.possible(desk)
         spec, problems = desk.spec, desk.problems
         base = desk.paint.base
-        names = [info.name for info in list_models()]
+        names = [(info.label, info.name) for info in list_models()]
         fill = FILLS.parse(spec.fill).name
         heard = desk.heard
         values: dict[Any, Any] = {

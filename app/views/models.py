@@ -77,7 +77,8 @@ def own_models() -> None:
             f"Put them into `{folder}` and reload this page: `.pth` files of "
             "facebookresearch/mae with their decoder, folders of transformers' "
             "`ViTMAEForPreTraining`, models of ours (`.safetensors` with `.json`), and folders of "
-            "training runs. Or train one: `python -m workbench train default --data PHOTOS --out "
+            "trainings of the bundled kind. Runs that fill in pixels are in the menu by "
+            "themselves. Or train one: `python -m workbench train default --data PHOTOS --out "
             f"'{folder / 'mine'}'`."
         )
         for sentence in broken:

@@ -15,6 +15,7 @@ from workbench.errors import BadInput, shown
 from workbench.models.headers import HF_WEIGHTS, SUFFIXES, Header, describe, read_json
 
 SCHEMA = 1
+RUN, RUN_CARD, RUN_WEIGHTS = "run:", "model.json", "checkpoints"
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "checkpoints"
 OURS = "workbench"
 ENDINGS = (".json", *SUFFIXES)
@@ -48,6 +49,11 @@ class ModelInfo:
         """Height and width of the pictures it reads, in pixels."""
         return self.rows * self.patch, self.cols * self.patch
 
+    @property
+    def label(self) -> str:
+        """What a menu shows: the name, and for a run, whose name is an id, its title."""
+        return self.title if self.name.startswith(RUN) else self.name
+
     def intact(self) -> bool:
         """Whether the weights file is there and has the hash that its card states, if any."""
         if not self.weights.is_file():
@@ -67,8 +73,9 @@ def list_models() -> list[ModelInfo]:
     """Every model that can be loaded by name, bundled ones first; needs no torch.
 
     In the user's folder that is every format that `load_reconstructor` reads, by the name of its
-    file or folder. Only headers are read. What cannot be used is left out and told by
-    `broken_cards`.
+    file or folder; then the runs whose objective fills in pixels, as `run:ID`, the newest first,
+    each with its newest checkpoint. Only headers are read. What cannot be used is left out and told
+    by `broken_cards`.
     """
     return list(_survey()[0].values())
 
@@ -92,7 +99,66 @@ def _survey() -> tuple[dict[str, ModelInfo], list[str]]:
                 )
             else:
                 found[name] = known
+    for known in _trained():
+        if isinstance(known, str):
+            broken.append(known)
+        else:
+            found[known.name] = known
     return found, broken
+
+
+def _trained() -> Iterator[ModelInfo | str]:
+    """Models of runs; one that has no checkpoint yet is passed over."""
+    try:
+        with os.scandir(home() / "runs") as listing:
+            runs = [entry.path for entry in listing if entry.name[0].isalnum()]
+    except (OSError, BadInput):
+        return
+    for run in sorted(runs, key=_begun, reverse=True):
+        with contextlib.suppress(OSError):
+            # Every new checkpoint changes its folder's time.
+            stamps = [Path(run, name).stat() for name in (RUN_CARD, RUN_WEIGHTS)]
+            known = _known_run(run, tuple((each.st_mtime_ns, each.st_ino) for each in stamps))
+            if known is not None:
+                yield known
+
+
+def _begun(run: str) -> str:
+    found = re.search(r"\d{8}-\d{6}-[^/]*$", run)
+    return found.group() if found else ""
+
+
+def newest_weights(run: Path) -> Path | None:
+    """The newest checkpoint of a run's folder."""
+    found = [p for p in (run / RUN_WEIGHTS).glob("step-*.safetensors") if p.stem[5:].isdecimal()]
+    return max(found, key=lambda path: int(path.stem[5:]), default=None)
+
+
+@lru_cache(maxsize=4096)
+def _known_run(place: str, stamp: Stamp) -> ModelInfo | str | None:
+    """The model of a run as it stands, the sentence that tells what it lacks, or None."""
+    run = Path(place)
+    weights = newest_weights(run)
+    if weights is None:
+        return None
+    try:
+        card = read_card(run / RUN_CARD)
+    except BadInput as error:
+        return str(error)
+    shape, step = card["shape"], int(weights.stem[5:])
+    return ModelInfo(
+        name=f"{RUN}{run.name}",
+        title=f"run {str(card.get('title') or run.name)[:60]}, step {step} ({run.name[-8:]})",
+        path=run,
+        weights=weights,
+        rows=shape["rows"],
+        cols=shape["cols"],
+        patch=shape["patch"],
+        norm_pix=card["norm_pix"],
+        sha256="",
+        bundled=False,
+        origin="run of ours",
+    )
 
 
 def _candidates(folder: Path) -> Iterator[tuple[str, str, Stamp]]:

@@ -3,17 +3,24 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.errors import BadInput, shown
 from workbench.models.assembly import assemble
-from workbench.models.catalog import SCHEMA, file_hash, read_card
+from workbench.models.catalog import (
+    RUN_CARD,
+    RUN_WEIGHTS,
+    SCHEMA,
+    file_hash,
+    newest_weights,
+    read_card,
+)
 from workbench.models.headers import read_json
 from workbench.models.mae import DecoderShape, MaskedAutoencoder
 from workbench.models.patches import IMAGENET_MEAN, IMAGENET_STD, normalise, patchify
@@ -211,6 +218,54 @@ def read_run(run: Path) -> Checkpoint:
         norm_pix=norm_pix,
         grid=(shape.rows, shape.cols),
         hash=digest,
+    )
+
+
+def run_card(model: nn.Module, norm_pix: object, title: str) -> dict[str, Any] | None:
+    """Return the card of a model in training, None for one that does not fill in pixels.
+
+    Args:
+        model: that a run trains.
+        norm_pix: whether it predicts patches normalised one by one; None for an objective that
+            predicts something else.
+        title: what people call the run.
+    """
+    if type(norm_pix) is not bool or not isinstance(model, MaskedAutoencoder):
+        return None
+    shape = {each.name: getattr(model.shape, each.name) for each in fields(ViTShape)}
+    with torch.device("meta"):
+        plain = MaskedAutoencoder(ViTShape(**shape), model.decoder_shape).state_dict()
+    state = model.state_dict()
+    if any(name not in state or state[name].shape != plain[name].shape for name in plain):
+        return None
+    decoder = asdict(model.decoder_shape)
+    told = {"schema": SCHEMA, "title": title, "norm_pix": norm_pix, "sha256": ""}
+    return {**told, "shape": shape, "decoder": decoder}
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether this is the folder of a run whose model fills in pixels."""
+    return (folder / RUN_CARD).is_file() and (folder / RUN_WEIGHTS).is_dir()
+
+
+def read_trained(run: Path) -> Checkpoint:
+    """Read the model of a run from its newest checkpoint.
+
+    Raises:
+        BadInput: there is none yet, or it cannot be read.
+    """
+    card, weights = read_card(run / RUN_CARD), newest_weights(run)
+    if weights is None:
+        raise BadInput(f"{run.name} has no checkpoint yet; wait for its first, or train it.")
+    tensors, _ = read_weights(weights)
+    own = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+    shape, decoder = ViTShape(**card["shape"]), DecoderShape(**card["decoder"])
+    return Checkpoint(
+        model=assemble(own, shape, decoder, weights),
+        card={**card, "name": run.name, "steps": int(weights.stem.removeprefix("step-"))},
+        norm_pix=card["norm_pix"],
+        grid=(shape.rows, shape.cols),
+        hash=file_hash(weights),
     )
 
 

@@ -12,8 +12,14 @@ import torch
 from torch import Tensor
 
 from workbench.errors import BadInput, shown
-from workbench.models.catalog import list_models
-from workbench.models.checkpoint import Checkpoint, read_checkpoint, read_run
+from workbench.models.catalog import RUN, list_models
+from workbench.models.checkpoint import (
+    Checkpoint,
+    is_trained,
+    read_checkpoint,
+    read_run,
+    read_trained,
+)
 from workbench.models.facebook import from_official, is_official
 from workbench.models.huggingface import encoder_from_folder, from_folder
 from workbench.models.patches import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD
@@ -43,7 +49,8 @@ def load_reconstructor(
     Args:
         name_or_path: a name from `list_models`, or a path (anything with a separator): one of our
             checkpoints, a facebookresearch/mae .pth with decoder, the folder of a transformers
-            `ViTMAEForPreTraining`, or the folder of a pretraining run. Nothing is downloaded.
+            `ViTMAEForPreTraining`, or the folder of a run, which `run:ID` names where it is in
+            WORKBENCH_HOME (its newest checkpoint is read). Nothing is downloaded.
         device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", "mps".
         precision: "fp32" is exact, "bf16" faster where the machine has it, "auto" measures.
         norm_pix: whether the model predicts patches normalised one by one, if the file is silent
@@ -87,7 +94,7 @@ def load_encoder(
         BadInput: as there.
     """
     place = locate(path)
-    if place.is_dir() and (place / "config.json").is_file():
+    if place.is_dir() and (place / "config.json").is_file() and not is_trained(place):
         return encoder_from_folder(place)
     if place.is_dir() or place.with_suffix(".json").is_file():
         return _read(place, heads, None, None).model.encoder
@@ -121,6 +128,8 @@ def _read(
     path: Path, heads: int | None, decoder_heads: int | None, positions: Stretch | None
 ) -> Checkpoint:
     if path.is_dir():
+        if is_trained(path):
+            return read_trained(path)
         if (path / "config.json").is_file():
             return from_folder(path, positions)
         if (path / "preset.json").is_file():
@@ -172,7 +181,7 @@ def locate(name_or_path: str | Path) -> Path:
         BadInput: an address, a path to nothing, or a name that is not known.
     """
     text = str(name_or_path)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.\-]+:(?![\\])", text):
+    if re.match(r"[A-Za-z][A-Za-z0-9+.\-]+:(?![\\])", text) and not text.startswith(RUN):
         raise BadInput(
             f"{shown(text)} is an address, wanted a name or a path; nothing is downloaded here, so "
             "fetch the files first and give their folder."
@@ -189,6 +198,11 @@ def locate(name_or_path: str | Path) -> Path:
     known = {info.name: info.path for info in list_models()}
     if text in known:
         return known[text]
+    if text.startswith(RUN):
+        raise BadInput(
+            f"{shown(text)} is no run with a model that fills in pixels and a checkpoint; see "
+            "`python -m workbench models` for those that are."
+        )
     if _is_timm_name(text):
         raise BadInput(
             f"{text} is the name of a timm encoder, which has no decoder, so it cannot "

@@ -12,6 +12,8 @@ from torch import nn
 
 from workbench.data.sets import Pictures
 from workbench.errors import BadInput
+from workbench.models.catalog import RUN_CARD
+from workbench.models.checkpoint import run_card
 from workbench.objectives import Batch, Loss
 from workbench.runs import checkpoints
 from workbench.runs.config import OPERATIONAL, RunConfig, difference
@@ -225,6 +227,7 @@ def train(
             trainer.prepare()
         if writes:
             _tell(trainer)
+            _card(run, trainer)
         ended = _loop(run, trainer, writer, should_stop)
     if ended == "done" and config.evaluate and writes:
         finish(run)
@@ -241,6 +244,14 @@ def _tell(trainer: Trainer) -> None:
         f"steps of {config.batch}; {where.device.type}, {where.precision}, {where.threads} threads",
         flush=True,
     )
+
+
+def _card(run: Run, trainer: Trainer) -> None:
+    """Describe a model that fills in pixels, so that it can be used like any other one."""
+    config, norm_pix = trainer.config, getattr(trainer.setting.objective, "norm_pix", None)
+    card = run_card(trainer.model, norm_pix, config.name or config.preset or "run")
+    if card is not None:
+        write_json(run.path / RUN_CARD, card)
 
 
 def _loop(run: Run, trainer: Trainer, writer: Writer, should_stop: Callable[[], bool]) -> str:

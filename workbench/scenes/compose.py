@@ -105,7 +105,7 @@ _model_lock = threading.Lock()
 
 
 @lru_cache(maxsize=4)  # as many as a page shows side by side
-def _loaded(name: str, device: str, precision: str) -> "Reconstructor":
+def _loaded(name: str, device: str, precision: str, mark: str) -> "Reconstructor":
     from workbench.models import load_reconstructor
 
     return load_reconstructor(name, device=device, precision=precision)
@@ -115,7 +115,16 @@ def model_of(spec: SceneSpec) -> "Reconstructor":
     """The scene's model, loaded once a process."""
     with _model_lock:
         device = "cpu" if gpu.is_lent and spec.device == "auto" else spec.device
-        return _loaded(spec.model, device, spec.precision)
+        return _loaded(spec.model, device, spec.precision, _newest(spec.model))
+
+
+def _newest(name: str) -> str:
+    """The checkpoint that a run's model is read from: a training goes on while it is looked at."""
+    from workbench.models.catalog import RUN, list_models
+
+    if not name.startswith(RUN):
+        return ""
+    return next((str(info.weights) for info in list_models() if info.name == name), "")
 
 
 def forget_models() -> None:
