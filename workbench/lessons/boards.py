@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from workbench.errors import BadInput
 from workbench.notebook import Pictures, Pixels
@@ -39,6 +39,39 @@ class Board:
     def __repr__(self) -> str:
         """The captions, for readers without pictures."""
         return "\n".join(map(repr, self.rows))
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Wide pictures below each other, each with a word on its left, all scaled to one width."""
+
+    rows: tuple[tuple[str, Pixels], ...]
+    width: int = 560
+
+    def image(self) -> Image.Image:
+        """All strips as one picture."""
+        font = ImageFont.load_default(13)
+        left = max(round(font.getlength(word)) for word, _ in self.rows) + 12
+        drawn = list[Image.Image]()
+        for _, pixels in self.rows:
+            size = self.width, round(pixels.shape[0] * self.width / pixels.shape[1])
+            drawn.append(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+        height = sum(each.height + 4 for each in drawn)
+        whole, top = Image.new("RGB", (left + self.width, height), "white"), 0
+        pen = ImageDraw.Draw(whole)
+        for (word, _), each in zip(self.rows, drawn, strict=True):
+            pen.text((0, top + each.height // 2), word, "#1b1e24", font, anchor="lm")
+            whole.paste(each, (left, top))
+            top += each.height + 4
+        return whole
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return flat_png(self.image())
+
+    def __repr__(self) -> str:
+        """The words, for readers without pictures."""
+        return " | ".join(word for word, _ in self.rows)
 
 
 @dataclass(frozen=True)
