@@ -16,13 +16,20 @@ from workbench.objectives.objective import Batch, EncoderShape, Loss, Objective,
 from workbench.objectives.sized import cifar10
 from workbench.params import Knob
 
+# Begins at a run that is to be named: init=run:ID.
+FINE_TUNED: Mapping[str, Any] = {
+    "init": "run:", "layer_decay": 0.75, "optimiser": "adamw", "lr": 1e-3, "beta2": 0.999,
+    "crop": 0.5,
+}  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class Supervised(Objective):
     """Cross-entropy of a linear head on the mean patch token to the label; nothing is hidden.
 
     With label smoothing s the target is 1 - s at the label and s spread evenly over all classes, so
-    the loss ends at the entropy of that target, not at 0.
+    the loss ends at the entropy of that target, not at 0. The `finetune`
+    presets begin at the encoder of another run.
 
     Dosovitskiy et al., ViT; official file `vit_jax/train.py` of google-research/vision_transformer.
     """
@@ -31,7 +38,10 @@ class Supervised(Objective):
     takes: ClassVar[Takes] = "labelled"
     masked: ClassVar[bool] = False
     default_mask: ClassVar[str] = ""
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("supervised", 1000, 40_000)
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        **cifar10("supervised", 1000, 40_000),
+        **cifar10("finetune", 1000, 15_000, **FINE_TUNED),
+    }
 
     smoothing: Annotated[float, Knob("share of a label spread over all classes", 0, 1, 0.05)] = 0.1
     mixup: Annotated[float, Knob("alpha of mixed pictures; 0 for none", 0, 10, 0.1, None, 1)] = 0.0

@@ -31,7 +31,10 @@ class RunConfig:
     `objective`, `mask` and `data` are recipes; an empty mask is the objective's own. The learning
     rate rises over `warmup` steps, stays, and falls to zero over the last `cooldown` share (1 and
     "cosine" for the usual half period). `muon` uses Muon for the matrices of the blocks with
-    `muon_lr` and AdamW with `lr` for the rest. The encoder's MLP is `mlp` times as wide as `dim`.
+    `muon_lr` and AdamW with `lr` for the rest. A `layer_decay` below 1 lets early layers of the
+    encoder learn less, as in fine-tuning: `init=run:ID` begins at what another run of the same
+    folder has learnt, the name or path of a model at that one's encoder. The
+    encoder's MLP is `mlp` times as wide as `dim`.
 
     Raises:
         BadInput: a value of the wrong type or out of range.
@@ -40,6 +43,7 @@ class RunConfig:
     objective: Annotated[str, Knob("recipe of what is learnt")] = "mae()"
     mask: Annotated[str, Knob("recipe of what is hidden; empty for the objective's own")] = ""
     data: Annotated[str, Knob("recipe of the data set")] = "digits()"
+    init: Annotated[str, Knob("what the encoder begins at: run:ID or a file; empty: fresh")] = ""
     size: Annotated[int, Knob("side of the pictures", 4, 4096, 4, None, 256)] = 32
     patch: Annotated[int, Knob("side of a patch", 1, 256, 1, None, 32)] = 4
     dim: Annotated[int, Knob("width of the encoder", 8, 8192, 8, None, 768)] = 192
@@ -53,6 +57,7 @@ class RunConfig:
     muon_lr: Annotated[float, Knob("learning rate of Muon", 0, 10, 1e-4, None, 0.05)] = 5e-3
     weight_decay: Annotated[float, Knob("decay of matrices", 0, 10, 0.01, None, 0.3)] = 0.05
     beta2: Annotated[float, Knob("memory of AdamW's second moment", 0, 0.99999, 0.01)] = 0.95
+    layer_decay: Annotated[float, Knob("rate of a layer over the next above", 0.01, 1, 0.05)] = 1.0
     warmup: Annotated[int, Knob("steps until the full learning rate", 0, 10_000_000, 10)] = 100
     cooldown: Annotated[float, Knob("share of the steps in which it falls to 0", 0, 1, 0.05)] = 1.0
     schedule: Annotated[str, Knob("how it falls", choices=("cosine", "linear"))] = "cosine"
@@ -158,6 +163,11 @@ def _read(name: str, kind: str, value: Any) -> Any:
     except ValueError:
         wanted = "a whole number" if kind == "int" else "a number"
         raise BadInput(f"{name} is {shown(value)}, but must be {wanted}.") from None
+
+
+def completed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with the knobs that it is too old to hold, at what they were then."""
+    return {**RunConfig().record(), **record}
 
 
 def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import BadInput
-from workbench.runs.config import OPERATIONAL, RunConfig, difference
+from workbench.runs.beginning import resolved
+from workbench.runs.config import OPERATIONAL, RunConfig, completed, difference
 from workbench.runs.handing import ask_after, hand_over, handed
 from workbench.runs.identity import end_tree
 from workbench.runs.queue import Queue, ensure_runner
@@ -101,6 +102,7 @@ def enqueue_all(
         BadInput: the engine does not take them; none of them is left.
     """
     store = RunStore(dir)
+    configs = [resolved(each, store.folder) for each in configs]
     variables = {
         name: os.environ[name]
         for name in ("WORKBENCH_HOME", "WORKBENCH_DATA", "PYTHONPATH", "OMP_NUM_THREADS")
@@ -219,7 +221,7 @@ def resume(run: Run, overrides: Mapping[str, Any] | None = None) -> Handle:
     config = run.config.changed(overrides or {})
     saved = run.checkpoints()
     begun = checkpoint_record(saved[-1][1]) if saved else run.record
-    found = difference(begun, config.record())
+    found = difference(completed(begun), config.record())
     found = {k: v for k, v in found.items() if k not in OPERATIONAL and k != "carried"}
     if found:
         said = ", ".join(f"{k} was {was!r} and is {now!r}" for k, (was, now) in found.items())

@@ -1,19 +1,27 @@
 """How weights are updated: AdamW, or Muon for the matrices of the blocks; the learning rate."""
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
 
+from workbench.models.layering import layer_scales
 from workbench.runs.config import RunConfig
 
 DECAYED = (2, 4, 5)  # matrices and kernels; not biases, gains, tokens and positions
 
 
 class Optimiser:
-    """The optimisers of a run, stepped together."""
+    """The optimisers of a run, stepped together.
 
-    def __init__(self, model: nn.Module, config: RunConfig) -> None:
+    `encoder` is the part of the model whose layers learn at `config.layer_decay`.
+    """
+
+    def __init__(
+        self, model: nn.Module, config: RunConfig, encoder: nn.Module | None = None
+    ) -> None:
+        shares = {} if encoder is None else _shares(encoder, config.layer_decay)
         muon: list[nn.Parameter] = []
         decayed: list[nn.Parameter] = []
         free: list[nn.Parameter] = []
@@ -25,23 +33,15 @@ class Optimiser:
             else:
                 (decayed if p.ndim in DECAYED else free).append(p)
         self.parameters = [*muon, *decayed, *free]
-        groups = [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": free, "weight_decay": 0.0},
-        ]
+        groups = [*_groups(decayed, shares, config.weight_decay), *_groups(free, shares, 0.0)]
         self.parts: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(
-                [each for each in groups if each["params"]],
-                lr=config.lr,
-                betas=(0.9, config.beta2),
-                fused=True,
-            )
+            torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, config.beta2), fused=True)
         ]
         self.rates = [config.lr]
         if muon:
             self.parts.append(
                 torch.optim.Muon(
-                    muon,
+                    _groups(muon, shares, config.weight_decay),
                     lr=config.muon_lr,
                     weight_decay=config.weight_decay,
                     adjust_lr_fn="match_rms_adamw",
@@ -53,9 +53,29 @@ class Optimiser:
         """Update with the learning rates times `scale`, 0 to 1, and forget the gradients."""
         for part, rate in zip(self.parts, self.rates, strict=True):
             for group in part.param_groups:
-                group["lr"] = rate * scale
+                group["lr"] = rate * scale * group["share"]
             part.step()
             part.zero_grad(set_to_none=True)
+
+
+def _shares(encoder: nn.Module, decay: float) -> dict[int, float]:
+    """The share of the learning rate by parameter; only those that have less than all of it."""
+    if decay == 1:
+        return {}
+    scales = layer_scales(encoder, decay)
+    return {id(p): scales[name] for name, p in encoder.named_parameters() if scales[name] < 1}
+
+
+def _groups(
+    members: list[nn.Parameter], shares: dict[int, float], weight_decay: float
+) -> list[dict[str, Any]]:
+    found: dict[float, list[nn.Parameter]] = {}
+    for p in members:
+        found.setdefault(shares.get(id(p), 1.0), []).append(p)
+    return [
+        {"params": each, "share": share, "weight_decay": weight_decay}
+        for share, each in found.items()
+    ]
 
 
 def learning_rate_scale(config: RunConfig, step: int) -> float:

@@ -17,6 +17,7 @@ from typing import Any
 
 from workbench.errors import BadInput
 from workbench.runs import spelling
+from workbench.runs.beginning import resolved
 from workbench.runs.config import RunConfig
 from workbench.runs.store import RunStore, tail
 
@@ -48,6 +49,7 @@ def preflight(
         InterruptedError: `should_stop` said yes.
     """
     place = RunStore(folder).folder
+    resolved(config, place)
     found = _apart(config, place, "measure", should_stop)
     if found.pop("memory_needed", False):
         fits = found["fits"] = _apart(config, place, "fits", should_stop).get("fits")

@@ -16,13 +16,14 @@ from workbench.models.catalog import RUN_CARD
 from workbench.models.checkpoint import run_card
 from workbench.objectives import Batch, Loss
 from workbench.runs import checkpoints
-from workbench.runs.config import OPERATIONAL, RunConfig, difference
+from workbench.runs.config import OPERATIONAL, RunConfig, completed, difference
 from workbench.runs.failing import NotFinite, limit_memory
 from workbench.runs.feeding import Feed
 from workbench.runs.finishing import finish
 from workbench.runs.optimising import Optimiser, learning_rate_scale
 from workbench.runs.setting import Place, Setting, environment, place, setting
 from workbench.runs.store import CHECKPOINTS, ENVIRONMENT, STOP, Run, write_json
+from workbench.runs.trained import begin
 from workbench.runs.watching import Spikes, Watchdog
 from workbench.runs.writing import SHOWN, Writer
 
@@ -57,7 +58,8 @@ class Trainer:
         rows = config.batch // (team.size if team else 1)
         first = team.rank * rows if team else 0
         feed = Feed(config, setting.objective, pictures, where.device, first, rows)
-        return Trainer(setting, pictures, where, model, Optimiser(model, config), feed, team)
+        optimiser = Optimiser(model, config, setting.objective.encoder(model))
+        return Trainer(setting, pictures, where, model, optimiser, feed, team)
 
     @property
     def config(self) -> RunConfig:
@@ -174,7 +176,7 @@ def check_same(old: dict[str, Any], new: dict[str, Any], name: str) -> None:
     Raises:
         BadInput: with every knob that differs.
     """
-    found = {k: v for k, v in difference(old, new).items() if k not in OPERATIONAL}
+    found = {k: v for k, v in difference(completed(old), new).items() if k not in OPERATIONAL}
     if found:
         said = ", ".join(f"{k} was {was!r} and is {now!r}" for k, (was, now) in found.items())
         raise BadInput(
@@ -224,6 +226,8 @@ def train(
             writer.resumed(trainer.step)
             print(f"goes on after step {trainer.step}", flush=True)
         else:
+            said = begin(trainer.model, parts.objective.at(0), config, run.path.parent)
+            print(said or "begins at fresh weights", flush=True)
             trainer.prepare()
         if writes:
             _tell(trainer)
