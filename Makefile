@@ -1,6 +1,7 @@
 # The only front door. Every target sets up what it needs, once; a second run works offline.
 #   make app     the workbench in the browser          make lab        the notebooks
 #   make test    everything that is checked            make bench      speed, as ratios
+#   make kills   a training killed 50 times            make slurm      runs on a real Slurm
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +16,7 @@ RUN_STAMP := $(VENV)/.installed-$(RUN_KEY)
 DEV_STAMP := $(VENV)/.installed-dev-$(DEV_KEY)
 PIP := $(PY) -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: help app test setup setup-dev lint fix types check browser lab notebooks bench clean
+.PHONY: help app test kills slurm setup setup-dev lint fix types check browser lab notebooks bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +27,13 @@ app: setup
 
 test: setup-dev browser lint types
 	@$(PY) -m pytest $(ARGS)
+
+kills: setup-dev
+	@$(PY) -m tests.runs.kills $(ARGS)
+
+slurm: setup-dev
+	@sh .ci/provide_slurm
+	@$(PY) -m pytest -m slow tests/slurm $(ARGS)
 
 setup: $(RUN_STAMP)
 setup-dev: $(RUN_STAMP) $(DEV_STAMP)

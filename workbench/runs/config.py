@@ -18,7 +18,7 @@ OPTIMISERS = ("adamw", "muon")
 OPERATIONAL = frozenset(
     {
         "name", "group", "save_every", "picture_every", "log_every", "keep", "memory", "stall",
-        "evaluate",
+        "evaluate", "mirror",
     }
 )  # fmt: skip
 
@@ -77,6 +77,7 @@ class RunConfig:
     stall: Annotated[float, Knob("seconds without a step until an alert", 1, 1e6, 10)] = 120.0
     memory: Annotated[int, Knob("MB for training on a CPU; 0 for any", 0, 1 << 30, 256)] = 0
     evaluate: Annotated[str, Knob("protocols at its end, parted by semicolons")] = ""
+    mirror: Annotated[str, Knob("tracker that is told of it, too", choices=("", "trackio"))] = ""
     name: Annotated[str, Knob("what people call it")] = ""
     preset: Annotated[str, Knob("the set-up that it came from")] = ""
     group: Annotated[str, Knob("the sweep that it belongs to")] = ""

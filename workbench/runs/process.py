@@ -14,6 +14,7 @@ from typing import Any
 from workbench.runs.failing import explain, lift_limit
 from workbench.runs.identity import me
 from workbench.runs.locking import Lock
+from workbench.runs.mirroring import begin
 from workbench.runs.stopping import stopping
 from workbench.runs.store import ALERTS, BEAT, BEAT_EVERY, STATE, Run
 
@@ -36,6 +37,7 @@ def main(folder: str) -> int:
     told = {"pid": pid, "mark": mark, "host": gethostname(), "started": time.time()}
     run.set_state(state="starting", reason="", problem="", alert="", **told)
     threading.Thread(target=_beat, args=(run,), daemon=True).start()
+    begin(run)
     with stopping() as should_stop:
         ended = _attempt(run, should_stop)
         if ended is None:

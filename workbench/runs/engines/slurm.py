@@ -1,5 +1,7 @@
 """Slurm, through submitit: one job a run, one job array a sweep."""
 
+import contextlib
+import io
 import signal
 import subprocess
 import sys
@@ -41,17 +43,17 @@ class Slurm(Engine):
     def submit(self, runs: Sequence[Run]) -> list[str]:
         """Hand runs over as one job, or as an array of them."""
         executor = self.executor(runs[0].path.parent / FOLDER, runs[0].id)
+        tasks = [Trainee(str(run.path)) for run in runs]
         try:
-            if len(runs) == 1:
-                return [executor.submit(Trainee(str(runs[0].path))).job_id]
-            with executor.batch():
-                jobs = [executor.submit(Trainee(str(run.path))) for run in runs]
-            return [job.job_id for job in jobs]
+            with contextlib.redirect_stderr(io.StringIO()):  # which sbatch's words go to as well
+                if len(tasks) == 1:
+                    return [str(executor.submit(tasks[0]).job_id)]
+                with executor.batch():
+                    jobs = [executor.submit(task) for task in tasks]
+            return [str(job.job_id) for job in jobs]
         except Exception as problem:  # submitit has several kinds; each holds what sbatch said
             said = " ".join(str(problem).split())[-300:]
-            raise BadInput(
-                f"slurm took nothing ({said}); change the knobs of slurm(...)."
-            ) from None
+            raise BadInput(f"slurm took nothing ({said}); change slurm's knobs.") from None
 
     def executor(self, folder: Path, name: str) -> Any:
         """Return submitit's executor with these knobs."""
