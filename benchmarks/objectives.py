@@ -22,7 +22,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from workbench.runs.config import RunConfig
 from workbench.runs.evaluating import INITIAL, evaluate_all
 from workbench.runs.launching import configured
 from workbench.runs.locking import Lock
+from workbench.runs.measuring import METRIC
 from workbench.runs.presets import run_preset
 from workbench.runs.process import DONE
 from workbench.runs.setting import place, setting
@@ -45,6 +46,7 @@ FIRST = (
     "spark", "droppos", "mp3", "ibot",
 )  # fmt: skip
 PROTOCOLS = ("knn", "linear_probe")
+LEFT_OUT = ("protocol", "data", "time")
 PROBED = 10_000
 CPU, SPEED = "cpu.jsonl", "speed"
 SPEED_STEPS, SPEED_TURN = 30, 5
@@ -109,20 +111,17 @@ def _cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def measured(run: Run) -> dict[str, Any]:
-    """Probe a done run and its first weights; what was measured before is not measured again."""
+def measured(run: Run, protocols: Sequence[str]) -> dict[str, Any]:
+    """Measure a done run and its first weights; what was measured before is not measured again."""
     out: dict[str, Any] = {}
     for step, told in ((INITIAL, "initial"), (None, "trained")):
         rows = {row["protocol"].partition("@")[0]: row for row in run.evaluations()
                 if (row["step"] == INITIAL) == (step == INITIAL)}  # fmt: skip
-        if not set(PROTOCOLS) <= set(rows):
-            found = evaluate_all(run, PROTOCOLS, step=step, most=PROBED)
+        if not set(protocols) <= set(rows):
+            found = evaluate_all(run, protocols, step=step, most=PROBED)
             rows = {row["protocol"].partition("@")[0]: row for row in found}
-        out[told] = {
-            **{name: {k: rows[name][k] for k in ("accuracy", "low", "high", "count", "details")}
-               for name in PROTOCOLS},
-            **{name: rows[PROTOCOLS[0]][name] for name in ("spread", "rank", "pictures")},
-        }  # fmt: skip
+        out[told] = {name: {k: v for k, v in rows[name].items() if k not in LEFT_OUT}
+                     for name in protocols}  # fmt: skip
     return out
 
 
@@ -143,15 +142,17 @@ def row_of(name: str, run: Run) -> dict[str, Any]:
             "end": statistics.fmean(each["loss"] for each in metrics[-5:]),
         },
         "cpu_seconds": round(sum(each["seconds"] for each in spent), 1) if whole else None,
+        "starts": len(spent),
         "parts": {k: v for k, v in metrics[-1].items()
                   if k not in ("step", "loss", "last", "lr", "seconds", "memory")},
         "command": f"python benchmarks/objectives.py {name}",
         "torch": told.get("torch"), "machine": f"{platform.machine()}, {told.get('cpu')}",
         "day": time.strftime("%Y-%m-%d", time.gmtime()),
     }  # fmt: skip
-    if objective.takes in ("images", "labelled"):
-        row |= measured(run)
-    return row
+    protocols = [*PROTOCOLS] if objective.takes in ("images", "labelled") else []
+    if objective.metric:
+        protocols.append(METRIC)
+    return {**row, **(measured(run, protocols) if protocols else {})}
 
 
 def rows(names: list[str], runs: Path, data: str, folder: Path) -> int:
