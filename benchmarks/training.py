@@ -1,13 +1,14 @@
 """One training step beside its peers: the same architecture, weights, pictures and masks.
 
     python benchmarks/training.py [--cases mae_224,mae_32,simmim_224] [--threads 1,2]
-        [--rounds 7] [--curve 12] [--device cpu|cuda] [--compile]
+        [--rounds 7] [--curve 12] [--device cpu|cuda]
 
 Ours is the whole step of a run (rows gathered, normalised, masks drawn, loss, gradients, AdamW);
 peers are handed a ready batch and draw their own masks. All take turns in one process; a ratio is
 the median over rounds of (peer's time / our time) within a round. Before that the loss curves
 are printed: ours in fp32 and bf16 and the peer's in fp32, from the same weights, pictures and
-masks, with the largest relative difference.
+masks, with the largest relative difference. On a busy machine the ratios of CPU time on one
+thread say more than those of wall time; both are printed.
 
 Peers: transformers; facebookresearch/mae if PEERS_DIR holds a checkout in `mae/`; lightly's MAE
 modules where installed. bf16 is timed only where this machine multiplies it faster than fp32.
@@ -20,13 +21,13 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from training_peers import PEERS, Peer
 from torch import nn
+from training_peers import PEERS, Peer
 
 from workbench.data.sets import Pictures
 from workbench.models.precision import bf16_gain, bf16_pays
@@ -148,27 +149,26 @@ def curves(told: Case, pictures: Pictures, device: torch.device, steps: int) -> 
     return {"curves": found, "largest_relative_difference": apart}
 
 
-def timed(run: Callable[[], object], device: torch.device) -> float:
-    began = time.perf_counter()
+def timed(run: Callable[[], object], device: torch.device) -> tuple[float, float]:
+    """Wall and CPU seconds of a call."""
+    began, spent = time.perf_counter(), time.process_time()
     run()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.process_time() - spent
 
 
 def contenders(
-    told: Case, pictures: Pictures, device: torch.device, compiled: bool
+    told: Case, pictures: Pictures, device: torch.device
 ) -> dict[str, Callable[[], object]]:
-    threads = torch.get_num_threads()
+    """The steps that take turns, by name."""
     halves = (False, True) if bf16_pays(device) else (False,)
     runs: dict[str, Callable[[], object]] = {}
     for half in halves:
-        precision = "bf16" if half else "fp32"
-        for extra in (False, True) if compiled else (False,):
-            config = replace(told.config, compile=True) if extra else told.config
-            trainer = ours(config, pictures, Place(device, precision, threads))
-            runs[f"ours {'compiled ' * extra}{precision}"] = trainer.make_step
-            images = normalised(trainer, 0)
+        where = Place(device, "bf16" if half else "fp32", torch.get_num_threads())
+        runs[f"ours {where.precision}"] = ours(told.config, pictures, where).make_step
+    plain = Place(device, "fp32", torch.get_num_threads())
+    images = normalised(ours(told.config, pictures, plain), 0)
     for name in told.peers:
         if not PEERS[name].here():
             print(f"{name} is not at hand", flush=True)
@@ -184,9 +184,9 @@ def contenders(
 
 def interleaved(
     runs: dict[str, Callable[[], object]], device: torch.device, rounds: int, budget: float
-) -> dict[str, list[float]]:
+) -> dict[str, list[tuple[float, float]]]:
+    """Wall and CPU seconds of every round; a round calls all, starting with another each time."""
     for run in runs.values():
-        timed(run, device)
         timed(run, device)
     names, seconds = list(runs), {name: [] for name in runs}
     began = time.perf_counter()
@@ -200,26 +200,33 @@ def interleaved(
     return seconds
 
 
-def report(name: str, seconds: dict[str, list[float]], batch: int, work: float) -> dict[str, Any]:
-    """Rates, and ratios within rounds: peers' fp32 over our best, the best autocast over it."""
-    medians = {each: statistics.median(values) for each, values in seconds.items()}
-    mine = {each: v for each, v in seconds.items() if each.startswith("ours")}
-    told: dict[str, Any] = {
-        each: {
-            "ms": round(1000 * value, 1),
-            "images_per_s": round(batch / value, 1),
-            "gflops": round(work * batch / value / 1e9, 1),
+def report(
+    name: str, seconds: dict[str, list[tuple[float, float]]], batch: int, work: float
+) -> dict[str, Any]:
+    """Rates, and within rounds how many times longer a peer takes than ours, [wall, CPU]."""
+    steps: dict[str, dict[str, float]] = {}
+    ratios: dict[str, dict[str, list[float]]] = {}
+    for each, values in seconds.items():
+        wall, spent = (statistics.median(column) for column in zip(*values, strict=True))
+        steps[each] = {
+            "ms": round(1000 * wall, 1),
+            "cpu_ms": round(1000 * spent, 1),
+            "images_per_s": round(batch / wall, 1),
+            "gflops": round(work * batch / wall / 1e9, 1),
         }
-        for each, value in sorted(medians.items(), key=lambda each: each[1])
-    }
-    ratios: dict[str, dict[str, float]] = {}
-    for each, values in mine.items():
+        if not each.startswith("ours"):
+            continue
         ratios[each] = {
-            other: round(statistics.median(b / a for a, b in zip(values, theirs, strict=True)), 2)
+            other: [
+                round(statistics.median(b[at] / a[at] for a, b in zip(values, theirs)), 2)  # noqa: B905
+                for at in (0, 1)
+            ]
             for other, theirs in seconds.items()
-            if other not in mine
-        }
-    return {"case": name, "threads": torch.get_num_threads(), "steps": told, "ratios": ratios}
+            if not other.startswith("ours")
+        }  # fmt: skip
+    rounds = len(next(iter(seconds.values())))
+    threads = torch.get_num_threads()
+    return {"case": name, "threads": threads, "rounds": rounds, "steps": steps, "ratios": ratios}
 
 
 def least_work(config: RunConfig) -> float:
@@ -242,7 +249,7 @@ def peak(device: torch.device, dtype: torch.dtype) -> float:
     """Operations a second of a large matrix product here, the best of some."""
     a, b = (torch.randn(4096 if device.type == "cuda" else 1600, 2048) for _ in range(2))
     a, b = a.to(device, dtype), b.to(device, dtype).T.contiguous()
-    best = min(timed(lambda: a @ b, device) for _ in range(10))
+    best = min(timed(lambda: a @ b, device)[0] for _ in range(10))
     return 2 * a.shape[0] * a.shape[1] * b.shape[1] / best
 
 
@@ -252,10 +259,9 @@ def main() -> None:
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--curve", type=int, default=12, help="steps of the loss curves; 0 for none")
-    parser.add_argument("--budget", type=float, default=60.0, help="seconds a case and thread count")
+    parser.add_argument("--curve", type=int, default=12, help="steps of the curves; 0: none")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds each")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--compile", action="store_true", help="ours compiled too")
     told = parser.parse_args()
     device = torch.device(told.device)
     found: list[dict[str, Any]] = []
@@ -271,7 +277,7 @@ def main() -> None:
             found.append({"case": name, **drawn})
         for threads in map(int, told.threads.split(",")):
             torch.set_num_threads(threads)
-            runs = contenders(which, pictures, device, told.compile)
+            runs = contenders(which, pictures, device)
             seconds = interleaved(runs, device, told.rounds, told.budget)
             row = report(name, seconds, which.config.batch, least_work(which.config))
             if device.type == "cuda":

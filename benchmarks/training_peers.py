@@ -1,11 +1,11 @@
 """The peers of `training.py`: imported, built to a run's architecture, given our weights."""
 
 import functools
+import importlib
 import importlib.util
 import os
 import sys
-import types
-from collections.abc import Callable
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +57,20 @@ class FacebookMae(Peer):
 
     @staticmethod
     def here() -> bool:
+        """Whether it can be imported."""
         return (Path(os.environ.get("PEERS_DIR", "")) / "mae" / "models_mae.py").is_file()
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)
         folder = Path(os.environ["PEERS_DIR"]) / "mae"
-        vars(np).setdefault("float", float)
-        sys.path.insert(0, str(folder))
-        module: Any = types.ModuleType("models_mae")
+        if not hasattr(np, "float"):
+            setattr(np, "float", float)  # noqa: B010
         text = (folder / "models_mae.py").read_text().replace("qk_scale=None, ", "")
-        exec(compile(text, "models_mae.py", "exec"), module.__dict__)
-        sys.path.remove(str(folder))
+        patched = Path(tempfile.mkdtemp()) / "models_mae.py"
+        patched.write_text(text)
+        sys.path[:0] = [str(patched.parent), str(folder)]
+        module: Any = importlib.import_module("models_mae")
+        del sys.path[:2]
         dim, depth, heads = self.decoder
         self.module = module.MaskedAutoencoderViT(
             img_size=config.size, patch_size=config.patch, embed_dim=config.dim,
@@ -77,6 +80,7 @@ class FacebookMae(Peer):
         )  # fmt: skip
 
     def loss(self, images: Tensor, hidden: Tensor | None) -> Tensor:
+        """The loss under a mask, or one that it draws itself."""
         if hidden is None:
             return self.module(images)[0]
         usual, noise = torch.rand, noise_for(hidden)
@@ -87,6 +91,7 @@ class FacebookMae(Peer):
             torch.rand = usual
 
     def copy(self, mine: nn.Module) -> None:
+        """Take the weights of our model."""
         state = {name.removeprefix("encoder."): v for name, v in mine.state_dict().items()}
         self.module.load_state_dict(state)
 
@@ -108,6 +113,7 @@ class TransformersMae(Peer):
         ))  # fmt: skip
 
     def loss(self, images: Tensor, hidden: Tensor | None) -> Tensor:
+        """The loss under a mask, or one that it draws itself."""
         told: Any = {} if hidden is None else {"noise": noise_for(hidden)}
         return self.module(pixel_values=images, **told).loss
 
@@ -117,6 +123,7 @@ class LightlyMae(Peer):
 
     @staticmethod
     def here() -> bool:
+        """Whether it can be imported."""
         return importlib.util.find_spec("lightly") is not None
 
     def __init__(self, config: RunConfig) -> None:
@@ -137,9 +144,11 @@ class LightlyMae(Peer):
         self.module = nn.ModuleDict(parts)
 
     def loss(self, images: Tensor, hidden: Tensor | None) -> Tensor:
+        """The loss under a mask, or one that it draws itself."""
         from lightly.models import utils
 
-        encoder, decoder = self.module["encoder"], self.module["decoder"]
+        encoder: Any = self.module.get_submodule("encoder")
+        decoder: Any = self.module.get_submodule("decoder")
         size = (len(images), encoder.sequence_length)
         kept, masked = utils.random_token_mask(size=size, mask_ratio=0.75, device=images.device)
         latent = decoder.embed(encoder.encode(images=images, idx_keep=kept))
@@ -167,6 +176,7 @@ class TransformersSimmim(Peer):
         self.fixed: Tensor | None = None
 
     def loss(self, images: Tensor, hidden: Tensor | None) -> Tensor:
+        """The loss under a mask, or one that it draws itself."""
         if hidden is None:
             if self.fixed is None:
                 count = round(0.6 * self.places)
@@ -176,6 +186,7 @@ class TransformersSimmim(Peer):
         return self.module(pixel_values=images, bool_masked_pos=hidden).loss
 
     def copy(self, mine: nn.Module) -> None:
+        """Take the weights of our model."""
         own = mine.state_dict()
         names = {
             "vit.embeddings.cls_token": "encoder.cls_token",
@@ -202,7 +213,7 @@ class TransformersSimmim(Peer):
                 three = own[f"encoder.blocks.{at}.attn.qkv.{kind}"].chunk(3)
                 for letter, part in zip("qkv", three, strict=True):
                     state[f"vit.layers.{at}.attention.{letter}_proj.{kind}"] = part
-        p = self.config.patch  # our head says (y, x, channel), a pixel shuffle wants (channel, y, x)
+        p = self.config.patch  # our head says (y, x, channel), theirs (channel, y, x)
         for kind in ("weight", "bias"):
             value = own[f"head.{kind}"].view(p, p, 3, -1).permute(2, 0, 1, 3)
             shape = self.module.get_parameter(f"decoder.0.{kind}").shape
@@ -210,7 +221,7 @@ class TransformersSimmim(Peer):
         self.module.load_state_dict(state)
 
 
-PEERS: "dict[str, type[Peer] | Callable[[RunConfig], Peer] | Any]" = {
+PEERS: dict[str, type[Peer]] = {
     "facebookresearch_mae": FacebookMae,
     "transformers_mae": TransformersMae,
     "lightly_mae": LightlyMae,

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from workbench.models.transformer import ViT, ViTShape
+from workbench.models.transformer import ViT, ViTShape, gather_tokens
 
 
 class TokenEncoder(nn.Module):
@@ -30,6 +30,31 @@ class TokenEncoder(nn.Module):
     def forward(self, patches: Tensor, hidden: Tensor) -> Tensor:
         """Return what the head says of every patch, [b, n, width]."""
         return self.head(self.tokens(patches, hidden)[:, self.encoder.shape.prefix :])
+
+    def of_hidden(self, patches: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
+        """Return what the head says of the hidden patches alone; `forward` has the same numbers.
+
+        Only visible patches are embedded, and only hidden ones ask in the last block and go through
+        the head. Attention does not care that hidden tokens stand behind the visible ones.
+
+        Args:
+            patches: [b, n, patch * patch * 3].
+            visible: int64 [b, k].
+            hidden: int64 [b, n - k].
+
+        Returns:
+            [b, n - k, width].
+        """
+        encoder, b = self.encoder, len(patches)
+        split = encoder.shape.prefix if encoder.shape.positions_for_prefix else 0
+        places = encoder.pos_embed[:, split:].expand(b, -1, -1)
+        x = encoder.embed(patches, visible)
+        blank = self.mask_token.to(x.dtype) + gather_tokens(places, hidden).to(x.dtype)
+        x = torch.cat([x, encoder.norm_pre(blank)], dim=1)
+        *blocks, last = encoder.blocks
+        for block in blocks:
+            x = block(x)
+        return self.head(encoder.norm(last(x, hidden.shape[1])))
 
 
 def mean_where(values: Tensor, where: Tensor) -> Tensor:

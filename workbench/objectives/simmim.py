@@ -10,7 +10,8 @@ from workbench.masks import Mask
 from workbench.models.initial import initialise
 from workbench.models.patches import normalise, patchify
 from workbench.models.token_encoder import TokenEncoder, mean_where
-from workbench.objectives.objective import Batch, EncoderShape, Loss, Objective, flags
+from workbench.models.transformer import gather_tokens
+from workbench.objectives.objective import Batch, EncoderShape, Loss, Objective, flags, indices
 from workbench.objectives.pictures import pasted
 from workbench.objectives.sized import cifar10
 
@@ -39,8 +40,14 @@ class Simmim(Objective):
 
     def loss(self, model: nn.Module, batch: Batch, mask: Mask, step: int, progress: float) -> Loss:
         """Mean absolute error over hidden pixels."""
-        patches = patchify(normalise(batch.images), cast(TokenEncoder, model).encoder.shape.patch)
-        error = (self._said(model, batch, mask).float() - patches).abs().mean(-1)
+        network = cast(TokenEncoder, model)
+        patches = patchify(normalise(batch.images), network.encoder.shape.patch)
+        counts = mask.counts
+        if counts.min() == counts.max() > 0:
+            visible, hidden = indices(mask, patches)
+            said = network.of_hidden(patches, visible, hidden)
+            return Loss((said.float() - gather_tokens(patches, hidden)).abs().mean())
+        error = (network(patches, flags(mask, patches)).float() - patches).abs().mean(-1)
         return Loss(mean_where(error, flags(mask, error)))
 
     def predictions(self, model: nn.Module, batch: Batch, mask: Mask) -> Tensor:

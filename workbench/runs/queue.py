@@ -20,6 +20,7 @@ from workbench.errors import BadInput
 from workbench.runs.identity import alive, me, of_earlier_boot, start_mark
 from workbench.runs.locking import Lock
 from workbench.runs.store import ALERTS, CONFIG, GOING, LOG, Run, RunStore, read_json
+from workbench.runs.surroundings import surroundings
 
 FILE, RUNNER_LOCK, RUNNER_LOG = "queue.sqlite", "queue.lock", "queue.log"
 SCHEMA = """
@@ -256,7 +257,8 @@ def start(
         deaf_to: signals that it and its children ignore.
     """
     told = run.environment
-    environment = {**os.environ, **{k: str(v) for k, v in told.get("variables", {}).items()}}
+    variables = {k: str(v) for k, v in told.get("variables", {}).items()}
+    environment = surroundings({**os.environ, **variables})
     if shown:
         environment["CUDA_VISIBLE_DEVICES"] = shown
 

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import io
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -20,6 +21,7 @@ from workbench.runs import spelling
 from workbench.runs.beginning import resolved
 from workbench.runs.config import RunConfig
 from workbench.runs.store import RunStore, tail
+from workbench.runs.surroundings import surroundings
 
 STEPS = 4
 LOOK_EVERY = 0.1
@@ -78,7 +80,7 @@ def _apart(
         with said.open("wb") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "workbench.runs.rehearsing", task, str(file), str(answer)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=surroundings(os.environ),
             )  # fmt: skip
         try:
             while child.poll() is None:
