@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.explain.attention import AttentionMaps, attention_maps, decoder_maps
+    from workbench.explain.attributing import Stopped, explain
+    from workbench.explain.attribution import Attribution
     from workbench.explain.class_relevance import relevance
     from workbench.explain.measures import HeadMeasures, head_measures
     from workbench.explain.rolling import rollout
     from workbench.explain.similarity import class_similarity
 
 _HOMES = {
+    "Attribution": "attribution",
+    "Stopped": "attributing",
+    "explain": "attributing",
     "AttentionMaps": "attention",
     "attention_maps": "attention",
     "decoder_maps": "attention",
@@ -26,10 +31,13 @@ _HOMES = {
 
 __all__ = [
     "AttentionMaps",
+    "Attribution",
     "HeadMeasures",
+    "Stopped",
     "attention_maps",
     "class_similarity",
     "decoder_maps",
+    "explain",
     "head_measures",
     "relevance",
     "rollout",

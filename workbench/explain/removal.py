@@ -1,0 +1,149 @@
+"""What "removed" means: painted over, or missing inside the network."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.errors import BadInput, shown
+from workbench.fills import FILLS, Fill
+from workbench.interventions import INTERVENTIONS, Intervention, intervene
+from workbench.masks import Grid, Mask
+from workbench.models.network import Network
+
+INSIDE = ("drop_tokens", "hide_keys", "layer_mask")
+BATCH = 16
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One way of removing cells of a picture: a fill, or an intervention that hides them.
+
+    `str(removal)` is the recipe of either.
+    """
+
+    operator: Fill | Intervention
+
+    def __str__(self) -> str:
+        """Return the recipe."""
+        return str(self.operator)
+
+    @property
+    def paints(self) -> bool:
+        """Whether another picture is shown; otherwise parts are missing inside the network."""
+        return isinstance(self.operator, Fill)
+
+    def picture(self, image: NDArray[np.float32], hidden: Bools, seed: int = 0) -> Tensor:
+        """What the network is shown: `image` [3, h, w] with each of `hidden` [n, h, w] painted.
+
+        Raises:
+            BadInput: nothing is painted by this operator.
+        """
+        if not isinstance(self.operator, Fill):
+            raise BadInput(
+                f"{self} shows no other picture, and this method needs one to compare with; "
+                "remove with grey, black, mean, blur or neighbour."
+            )
+        many = np.broadcast_to(image, (len(hidden), *image.shape)).astype(np.float32)
+        return torch.from_numpy(self.operator.apply(many, hidden, seed))
+
+    def check(self, network: Network) -> None:
+        """Say if the network cannot be asked in this way.
+
+        Raises:
+            BadInput: an intervention of another kind of network.
+        """
+        if isinstance(self.operator, Intervention) and network.kind not in self.operator.on:
+            better = "layer_mask" if network.kind == "convnet" else "drop_tokens or hide_keys"
+            raise BadInput(
+                f"{self.operator.name} does not go with {network.name}; remove with {better}, or "
+                "with a fill such as grey."
+            )
+
+    def logits(
+        self, network: Network, image: NDArray[np.float32], hidden: Bools, *, batch: int = BATCH
+    ) -> Tensor:
+        """Scores [n, classes] of one picture [3, h, w] with each of `hidden` [n, rows, cols]."""
+        parts = list(self.stream(network, image, hidden, batch=batch))
+        out = parts[0][1].new_zeros(len(hidden), parts[0][1].shape[1])
+        for rows, scores in parts:
+            out[rows] = scores
+        return out
+
+    def stream(
+        self, network: Network, image: NDArray[np.float32], hidden: Bools, *, batch: int = BATCH
+    ) -> Generator[tuple[Tensor, Tensor]]:
+        """As `logits`, at most `batch` pictures at a time, in any order: (rows, their scores).
+
+        Raises:
+            BadInput: an operator that does not go with the network, or masks that hide everything
+                where something must be visible.
+        """
+        self.check(network)
+        for rows in self._batches(hidden, batch):
+            with torch.no_grad():
+                yield torch.from_numpy(rows), self._run(network, image, hidden[rows]).cpu()
+
+    def _batches(self, hidden: Bools, batch: int) -> Generator[NDArray[np.int64]]:
+        """Row numbers; dropped tokens must be equally many in a batch."""
+        order = np.arange(len(hidden))
+        groups = [order]
+        if getattr(self.operator, "name", "") == "drop_tokens":
+            counts = hidden.reshape(len(hidden), -1).sum(1)
+            groups = [order[counts == each] for each in np.unique(counts)]
+        for group in groups:
+            for first in range(0, len(group), batch):
+                yield group[first : first + batch]
+
+    def _run(self, network: Network, image: NDArray[np.float32], hidden: Bools) -> Tensor:
+        if isinstance(self.operator, Fill):
+            return network.logits(self.picture(image, stretched(hidden, image.shape[1:])))
+        if hidden.reshape(len(hidden), -1).all(1).any():
+            raise BadInput(
+                f"everything is removed, which {self.operator.name} cannot answer; leave a cell "
+                "visible, or remove with a fill."
+            )
+        images = torch.from_numpy(image)[None].expand(len(hidden), -1, -1, -1)
+        grid = Grid(hidden.shape[1], hidden.shape[2], patch=network.patch)
+        with intervene(network, self.operator, mask=Mask(hidden, grid)):
+            return network.logits(images)
+
+
+def stretched(hidden: Bools, size: tuple[int, ...]) -> Bools:
+    """Cells [n, rows, cols] as pixels [n, h, w], each pixel that of the cell it lies in."""
+    rows = np.arange(size[0]) * hidden.shape[1] // size[0]
+    cols = np.arange(size[1]) * hidden.shape[2] // size[1]
+    return hidden[:, rows[:, None], cols[None, :]]
+
+
+def removal(recipe: "str | Removal | Fill | Intervention") -> Removal:
+    """Return the operator that a recipe names: any fill, drop_tokens, hide_keys or layer_mask.
+
+    Raises:
+        BadInput: neither, or a transparent fill, with which there is nothing to show a network.
+    """
+    if isinstance(recipe, Removal):
+        return recipe
+    if isinstance(recipe, Fill | Intervention):
+        return Removal(recipe)
+    name = recipe.partition("(")[0].strip() if isinstance(recipe, str) else ""  # pyright: ignore[reportUnnecessaryIsInstance]
+    if name in INSIDE:
+        return Removal(INTERVENTIONS.parse(recipe))
+    if name not in FILLS.names() or FILLS.get(name).transparent:
+        known = [each for each in FILLS.names() if not FILLS.get(each).transparent]
+        raise BadInput(
+            f"{shown(recipe)} removes nothing that is known; choose one of: "
+            f"{', '.join([*known, *INSIDE])}."
+        )
+    return Removal(FILLS.parse(recipe))
+
+
+def cells_of(network: Network, size: tuple[int, int]) -> Grid:
+    """The cells that are removed where nothing else is said: patches, or 16 pixels in a convnet."""
+    if network.kind != "convnet":
+        return network.grid
+    return Grid(max(1, size[0] // 16), max(1, size[1] // 16), patch=16)
