@@ -37,7 +37,7 @@ def execute(notebook: NotebookNode, folder: Path = HERE) -> NotebookNode:
     """Run all cells in a fresh kernel; the first error ends it."""
     client = NotebookClient(
         notebook,
-        timeout=600,
+        timeout=1800,
         kernel_name="python3",
         store_widget_state=False,
         record_timing=False,

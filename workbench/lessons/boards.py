@@ -75,6 +75,22 @@ class Strips:
 
 
 @dataclass(frozen=True)
+class Sheet:
+    """One drawn picture and what it says in words."""
+
+    picture: Image.Image
+    words: str
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return flat_png(self.picture)
+
+    def __repr__(self) -> str:
+        """The words, for readers without pictures."""
+        return self.words
+
+
+@dataclass(frozen=True)
 class Listing:
     """A small table; the first column names the rows."""
 
