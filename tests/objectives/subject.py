@@ -1,8 +1,7 @@
 """Eight small pictures, what an objective needs beside them, and its parts made ready."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -39,10 +38,15 @@ class Ready:
         return now.loss(self.model, self.batch, self.mask, 3, progress)
 
 
+FEW = [
+    "digits()", "drawn_pairs(count=10)", "drawn_clips(count=10)", "drawn_modalities(count=10)",
+    "drawn_bands(count=10)", "drawn_tasks(count=10)", "drawn_sounds(count=10)",
+]  # fmt: skip
+
+
 def data_for(objective: Objective) -> str:
     """The recipe of the first data set on this machine that gives what the objective takes."""
-    usual = ["digits()"] + [f"{name}()" for name in DATASETS.names()]
-    for recipe in usual:
+    for recipe in FEW + [f"{name}()" for name in DATASETS.names()]:
         if recipe != "cifar10()" and objective.takes in DATASETS.parse(recipe).gives:
             return recipe
     raise AssertionError(f"no data set gives {objective.takes}")
@@ -65,9 +69,17 @@ def ready(recipe: str, mask: str = "", **knobs: object) -> Ready:
     return Ready(config, setting, objective.at(0.5), shape, model, batch, hidden)
 
 
-def changed(batch: Batch, hidden: np.ndarray, patch: int, seed: int = 0) -> Batch:
-    """The batch with other pixels where bool [b, rows, cols] is set, in all its views."""
-    where = torch.from_numpy(np.kron(hidden, np.ones((patch, patch), bool)))[:, None]
+def changed(batch: Batch, mask: Mask, objective: Objective, seed: int = 0) -> Batch:
+    """The batch with other pixels, labels and depths where the mask hides them."""
+    pixels = torch.from_numpy(mask.to_pixels().copy())
+    takes, images = objective.takes, batch.images
+    if takes in ("pairs", "tasks"):
+        return _changed_rows(batch, pixels, takes, seed)
+    if takes == "modalities":
+        return _changed_maps(batch, pixels, seed)
+    where = pixels[:, None] if mask.grid.frames is None else pixels
+    if takes == "clips":  # a slot of the grid is several frames
+        where = where.repeat_interleave(images.shape[1] // pixels.shape[1], dim=1)[:, :, None]
     generator = torch.Generator().manual_seed(seed)
 
     def other(images: torch.Tensor) -> torch.Tensor:
@@ -76,3 +88,24 @@ def changed(batch: Batch, hidden: np.ndarray, patch: int, seed: int = 0) -> Batc
     views = None if batch.views is None else torch.stack([other(v) for v in batch.views])
     images = other(batch.images) if views is None else views[0]
     return Batch(images, batch.ids, batch.labels, views, batch.extra, batch.seed, batch.step)
+
+
+def _changed_rows(batch: Batch, pixels: torch.Tensor, takes: str, seed: int) -> Batch:
+    """The first view of a pair, or the two targets of a task, changed where they are hidden."""
+    images = batch.images.clone()
+    other = torch.rand(images.shape, generator=torch.Generator().manual_seed(seed))
+    side = images.shape[-2]
+    parts = {0: pixels} if takes == "pairs" else {1: pixels[:, :side], 3: pixels[:, side:]}
+    for at, where in parts.items():
+        images[:, at] = torch.where(where[:, None], other[:, at], images[:, at])
+    return replace(batch, images=images)
+
+
+def _changed_maps(batch: Batch, pixels: torch.Tensor, seed: int) -> Batch:
+    """Picture, depth and labels, each changed where it is hidden."""
+    other = torch.rand(batch.images.shape, generator=torch.Generator().manual_seed(seed))
+    images = torch.where(pixels[:, :1], other, batch.images)
+    depth = torch.where(pixels[:, 1], other[:, 1], batch.extra["depth"])
+    turned = (batch.extra["labels"] + 1) % 11
+    labels = torch.where(pixels[:, 2], turned, batch.extra["labels"])
+    return replace(batch, images=images, extra={"depth": depth, "labels": labels})

@@ -65,7 +65,7 @@ def test_targets_come_detached_from_whole_pictures_and_context_and_targets_are_d
     patches = patchify(normalise(made.batch.images), made.shape.patch)
     target = made.objective.target(made.model, patches)
     assert not target.requires_grad
-    other = changed(made.batch, made.mask.hidden, made.shape.patch)
+    other = changed(made.batch, made.mask, made.objective)
     again = made.objective.target(made.model, patchify(normalise(other.images), made.shape.patch))
     assert not torch.allclose(again, target)
     made.loss().backward()

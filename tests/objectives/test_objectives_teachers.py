@@ -94,7 +94,7 @@ def test_the_teacher_of_obow_reads_the_whole_and_its_border_is_cropped() -> None
     made = ready("obow(words=32)")
     maps = made.model.seen(made.batch.views[0])
     assert len(maps) == 2 and maps[0].shape == (8, 4, 4, 32) and not maps[0].requires_grad
-    other = changed(made.batch, made.mask.hidden, made.shape.patch)
+    other = changed(made.batch, made.mask, made.objective)
     assert not torch.allclose(made.model.seen(other.views[0])[0], maps[0], atol=1e-3)
     before = parts_of(made)["total"]
     seen = copy.deepcopy(maps)

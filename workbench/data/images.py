@@ -141,7 +141,7 @@ def fit(pixels: NDArray[np.uint8], height: int, width: int, how: How = "crop") -
         return pixels
     if how == "crop":
         scale = min(h / height, w / width)
-        tall, wide = height * scale, width * scale
+        tall, wide = min(h, height * scale), min(w, width * scale)  # not an ulp beyond the picture
         top, left = (h - tall) / 2, (w - wide) / 2
         return _resample(pixels, height, width, (left, top, left + wide, top + tall))
     if how == "resize":

@@ -99,12 +99,16 @@ class DrawnScene:
     @cached_property
     def clip(self) -> Clip:
         """Sixteen frames: balls roll and bounce, balloons and kites drift."""
-        views = [self.left]
-        for t in range(1, FRAMES):
-            views.append(self._render(tuple(moved(each, t) for each in self.things), 0.0))
+        views = [self.frame(t) for t in range(FRAMES)]
         return Clip(
             np.stack([view.image for view in views]), np.stack([view.objects for view in views])
         )
+
+    def frame(self, number: int) -> View:
+        """One frame of the clip; 0 is the picture itself."""
+        if number == 0:
+            return self.left
+        return self._render(tuple(moved(each, number) for each in self.things), 0.0)
 
     @cached_property
     def _lattice(self) -> tuple[Field, Field]:

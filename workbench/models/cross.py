@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from workbench.models.transformer import Mlp, attend
+from workbench.models.transformer import Attention, Mlp, attend
 
 
 class CrossAttention(nn.Module):
@@ -40,6 +40,20 @@ class CrossBlock(nn.Module):
         """[b, m, dim], attending to [b, n, dim], to [b, m, dim]."""
         x = x + self.attn(self.norm1(x), self.norm_asked(asked))
         return x + self.mlp(self.norm2(x))
+
+
+class DecoderBlock(nn.Module):
+    """Pre-norm attention to the tokens themselves, then to others, then an MLP, all residual."""
+
+    def __init__(self, dim: int, heads: int, hidden: int, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps)
+        self.attn = Attention(dim, heads)
+        self.cross = CrossBlock(dim, heads, hidden, eps)
+
+    def forward(self, x: Tensor, asked: Tensor) -> Tensor:
+        """[b, m, dim], attending to itself and to [b, n, dim], to [b, m, dim]."""
+        return self.cross(x + self.attn(self.norm1(x)), asked)
 
 
 class CrossRegressor(nn.Module):

@@ -28,9 +28,9 @@ class PatchDecoder(nn.Module):
     because attention does not care about order once positions are added.
     """
 
-    def __init__(self, shape: ViTShape, decoder: DecoderShape) -> None:
+    def __init__(self, shape: ViTShape, decoder: DecoderShape, channels: int = 3) -> None:
         super().__init__()
-        self.shape, self.decoder_shape = shape, decoder
+        self.shape, self.decoder_shape, self.channels = shape, decoder, channels
         self._add_encoder()
         d = decoder.dim
         self.decoder_embed = nn.Linear(shape.dim, d)
@@ -42,7 +42,7 @@ class PatchDecoder(nn.Module):
             Block(d, decoder.heads, decoder.hidden, eps=shape.eps) for _ in range(decoder.depth)
         )
         self.decoder_norm = nn.LayerNorm(d, shape.eps)
-        self.decoder_pred = nn.Linear(d, shape.patch**2 * 3)
+        self.decoder_pred = nn.Linear(d, shape.patch**2 * channels)
 
     def _add_encoder(self) -> None:
         """Make what is to stand before the decoder in every list of weights; here nothing."""
@@ -85,7 +85,7 @@ class MaskedAutoencoder(PatchDecoder):
     encoder: ViT
 
     def _add_encoder(self) -> None:
-        self.encoder = ViT(self.shape)
+        self.encoder = ViT(self.shape, self.channels)
 
     def initialise(self, seed: int) -> None:
         """Set weights as the official code does: Xavier linears, sin-cos places, normal tokens."""

@@ -190,12 +190,12 @@ class Block(nn.Module):
 class PatchEmbed(nn.Module):
     """Linear patch embedding stored as timm stores it, `proj.weight` [dim, 3, patch, patch]."""
 
-    def __init__(self, patch: int, dim: int) -> None:
+    def __init__(self, patch: int, dim: int, channels: int = 3) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, dim, patch, patch)
+        self.proj = nn.Conv2d(channels, dim, patch, patch)
 
     def forward(self, patches: Tensor) -> Tensor:
-        """Flattened patches [b, n, patch * patch * 3] in `patchify`'s order to [b, n, dim]."""
+        """Patches [b, n, patch * patch * channels] in `patchify`'s order to [b, n, dim]."""
         weight = self.proj.weight.permute(0, 2, 3, 1).reshape(self.proj.out_channels, -1)
         return F.linear(patches, weight, self.proj.bias)
 
@@ -205,13 +205,14 @@ class ViT(nn.Module):
 
     Fed all patches in order it equals `timm.models.VisionTransformer.forward_features` with the
     same weights; parameter names are timm's, so a timm state dict (without its head) loads as is.
+    `channels` is that of a picture: other than 3 for bands, or for the frames of a cube of video.
     """
 
-    def __init__(self, shape: ViTShape) -> None:
+    def __init__(self, shape: ViTShape, channels: int = 3) -> None:
         super().__init__()
         self.shape = shape
         d = shape.dim
-        self.patch_embed = PatchEmbed(shape.patch, d)
+        self.patch_embed = PatchEmbed(shape.patch, d, channels)
         if shape.class_token:
             self.cls_token = nn.Parameter(torch.zeros(1, 1, d))
         if shape.registers:
@@ -275,7 +276,7 @@ class ViT(nn.Module):
         if hidden is not None and token is not None:
             x = torch.where(hidden.unsqueeze(-1), token.to(x.dtype), x)
         x = x + place
-        x = torch.cat([*self._prefix(b, x), x], dim=1)
+        x = torch.cat([*self.front(b, x), x], dim=1)
         return self.norm_pre(x)
 
     def states(
@@ -294,7 +295,8 @@ class ViT(nn.Module):
             found.append(x)
         return found
 
-    def _prefix(self, b: int, like: Tensor) -> list[Tensor]:
+    def front(self, b: int, like: Tensor) -> list[Tensor]:
+        """Return what stands in front of the patches, [b, prefix, dim] in a list, or nothing."""
         parts: list[Tensor] = []
         if self.shape.class_token:
             parts.append(self.cls_token)

@@ -17,10 +17,16 @@ from workbench.params import Knob
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decoding:
-    """Knobs of the decoder, and what follows from them; its model is a `MaskedAutoencoder`."""
+class NormPix:
+    """Whether each target patch is normalised."""
 
     norm_pix: Annotated[bool, Knob("normalise each target patch by its mean and variance")] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderKnobs:
+    """Knobs of a small decoder, and its shape."""
+
     decoder_dim: Annotated[
         int, Knob("width of the decoder", 8, 4096, 4, soft_maximum=512)
     ] = 128  # fmt: skip
@@ -32,6 +38,11 @@ class Decoding:
         """The decoder's shape; its MLPs are four times as wide as it is."""
         d = self.decoder_dim
         return DecoderShape(dim=d, depth=self.decoder_depth, heads=self.decoder_heads, hidden=4 * d)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding(DecoderKnobs, NormPix):
+    """What follows from the knobs where the model is a `MaskedAutoencoder`."""
 
     def autoencoder(self, shape: EncoderShape) -> MaskedAutoencoder:
         """A masked autoencoder whose weights are not yet set."""

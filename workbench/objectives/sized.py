@@ -1,4 +1,4 @@
-"""Two sizes in which objectives on pictures are offered: ten CPU-minutes and one GPU-hour."""
+"""Two sizes in which objectives are offered: ten CPU-minutes and one GPU-hour."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,3 +35,26 @@ def cifar10(
         }
         for size, (base, steps, recipe) in recipes.items()
     }
+
+
+def other(
+    name: str, tiny: int, hour: int, data: str, more: str, *, large: str = "", **knobs: Any
+) -> dict[str, dict[str, Any]]:
+    """Return the two presets of an objective on other data than pictures, `{name}_tiny`, `_hour`.
+
+    Args:
+        name: of data and objective.
+        tiny: steps that take about ten minutes on two cores, reading the data included.
+        hour: steps that take about an hour on one large GPU.
+        data: recipe of the data for the first.
+        more: recipe of the data for the second.
+        large: recipe of the objective for the second; empty for its defaults.
+        knobs: fields of a run that differ from the usual ones, in both.
+    """
+    found = {
+        f"{name}_tiny": {**TINY, "steps": tiny, "batch": 64, "data": data, **knobs},
+        f"{name}_hour": {**HOUR, "steps": hour, "batch": 256, "data": more, **knobs},
+    }
+    if large:
+        found[f"{name}_hour"]["objective"] = large
+    return found

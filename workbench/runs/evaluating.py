@@ -17,6 +17,7 @@ from workbench.models.assembly import regridded
 from workbench.models.headed import pooled_tokens
 from workbench.models.transformer import ViT
 from workbench.runs.config import RunConfig
+from workbench.runs.feeding import PREPARE_SAMPLE, Feed
 from workbench.runs.measuring import METRIC, measured
 from workbench.runs.setting import place, setting
 from workbench.runs.store import EVALUATIONS as FILE
@@ -192,7 +193,11 @@ def _metric(run: Run, step: int | str | None, data: str, most: int, device: str)
         )
     test = dataset.load(config.size, train=False)
     torch.set_num_threads(where.threads)
-    model, at = trained(run, parts, where, step)
+    train = parts.dataset.load(config.size, train=True)
+    model, at = trained(run, parts, where, step, train)
+    if at == INITIAL:  # units and codebooks are those of the data, also before training
+        rows = Feed(parts.config, parts.objective, train, where.device).sample(PREPARE_SAMPLE)
+        parts.objective.at(0).prepare(model, rows, config.seed)
     found = measured(parts, model, test if not most else test.rows(slice(0, most)), where)
     name = METRIC + (f"@{INITIAL}" if at == INITIAL else "")
     row: dict[str, Any] = {

@@ -14,6 +14,7 @@ from workbench.objectives import Batch, Objective
 from workbench.runs.config import RunConfig
 from workbench.seeds import Noise
 
+PREPARE_SAMPLE = 2048  # rows that `Objective.prepare` is given at most
 VIEW_NOISE = 12  # branches 12, 13, ...: one a view, apart from those of masks and losses
 PLAIN = ("images", "labelled")  # they have no maps that must stay on their pixels
 RESIDENT_SHARE = 0.25  # of a GPU's free memory that decoded pictures may take

@@ -18,7 +18,7 @@ from workbench.objectives import Batch, Loss
 from workbench.runs import checkpoints
 from workbench.runs.config import OPERATIONAL, RunConfig, completed, difference
 from workbench.runs.failing import NotFinite, limit_memory
-from workbench.runs.feeding import Feed
+from workbench.runs.feeding import PREPARE_SAMPLE, Feed
 from workbench.runs.finishing import finish
 from workbench.runs.optimising import Optimiser, learning_rate_scale
 from workbench.runs.setting import Place, Setting, environment, place, setting
@@ -30,7 +30,6 @@ from workbench.runs.writing import SHOWN, Writer
 if TYPE_CHECKING:
     from workbench.runs.team import Team
 
-PREPARE_SAMPLE = 2048
 OFFENDER = "offending_batch.json"
 
 

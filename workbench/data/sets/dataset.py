@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.data.home import home
 from workbench.data.images import fit, open_image
+from workbench.data.scenes_drawn import SMALLEST
 from workbench.errors import BadInput
 from workbench.params import Knob
 from workbench.registry import Member
@@ -19,6 +20,8 @@ Where = Annotated[str, Knob("folder or file of a local copy; empty to look in th
 Skip = Annotated[
     int, Knob("damaged pictures left out before it is an error", 0, 1_000_000, 10, None, 1000)
 ]
+MARGIN = 1.25  # what has any side is kept a quarter larger: crops have something to choose from
+TEST_SEED = 1 << 40  # test scenes have seeds of their own
 TEST_EVERY = 5  # where a set has no test part of its own
 
 
@@ -159,6 +162,16 @@ def collect(
     if not kept:
         raise BadInput("no picture can be read; name a data set with whole pictures")
     return images[: len(kept)], np.array(kept, np.int64), tuple(skipped)
+
+
+def drawn_seeds(count: int, train: bool) -> range:
+    """Seeds of `count` scenes for training, or of a fifth as many others for testing."""
+    return range(count) if train else range(TEST_SEED, TEST_SEED + max(10, count // TEST_EVERY))
+
+
+def drawn_side(size: int) -> int:
+    """The side in which scenes are drawn for an encoder that reads `size`."""
+    return max(round(size * MARGIN), SMALLEST)
 
 
 def split(pictures: Pictures, train: bool) -> Pictures:
