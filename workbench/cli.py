@@ -16,6 +16,7 @@ from workbench.commands.atlas import atlas
 from workbench.commands.doctor import doctor
 from workbench.commands.gallery import gallery
 from workbench.commands.imports import masks
+from workbench.commands.inside import attend, interventions
 from workbench.commands.masks import draw, strategies
 from workbench.commands.matrix import matrix
 from workbench.commands.measure import measure
@@ -47,7 +48,7 @@ cli.command("atlas")(atlas)
 cli.command("matrix")(matrix)
 cli.command("search")(search)
 cli.command("studio")(studio)
-for command in (objectives, presets, sweep):
+for command in (objectives, presets, sweep, interventions, attend):
     cli.command(command.__name__)(command)
 cli.add_typer(masks, name="masks")
 cli.add_typer(runs, name="runs")

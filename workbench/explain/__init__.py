@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from workbench.explain.attributing import Stopped, explain
     from workbench.explain.attribution import Attribution
     from workbench.explain.class_relevance import relevance
+    from workbench.explain.heads import HeadStep, head_importance, which_heads
     from workbench.explain.measures import HeadMeasures, head_measures
     from workbench.explain.rolling import rollout
     from workbench.explain.similarity import class_similarity
@@ -20,27 +21,33 @@ _HOMES = {
     "Stopped": "attributing",
     "explain": "attributing",
     "AttentionMaps": "attention",
-    "attention_maps": "attention",
-    "decoder_maps": "attention",
     "HeadMeasures": "measures",
+    "HeadStep": "heads",
+    "attention_maps": "attention",
+    "class_similarity": "similarity",
+    "decoder_maps": "attention",
+    "head_importance": "heads",
     "head_measures": "measures",
     "relevance": "class_relevance",
     "rollout": "rolling",
-    "class_similarity": "similarity",
+    "which_heads": "heads",
 }
 
 __all__ = [
     "AttentionMaps",
     "Attribution",
     "HeadMeasures",
+    "HeadStep",
     "Stopped",
     "attention_maps",
     "class_similarity",
     "decoder_maps",
     "explain",
+    "head_importance",
     "head_measures",
     "relevance",
     "rollout",
+    "which_heads",
 ]
 
 
