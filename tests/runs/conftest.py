@@ -56,18 +56,17 @@ class Trainers:
             self.process.stdin.flush()
             return int(self.process.stdout.readline())
 
-    def start(self, run: Run, *, longest_file: int = 0, poison: int = 0) -> int:
-        """Start a trainer; returns its process number."""
-        order = {"run": str(run.path), "longest_file": longest_file, "poison": poison}
-        return self._ask(order)
+    def start(self, run: Run, **harm: int) -> int:
+        """Start a trainer, harmed in one of the forker's ways; returns its process number."""
+        return self._ask({"run": str(run.path), **harm})
 
     def wait(self, pid: int) -> int:
         """Wait for a trainer's end; returns its status, negative for a signal."""
         return self._ask({"wait": pid})
 
-    def train(self, run: Run, *, longest_file: int = 0, poison: int = 0) -> int:
+    def train(self, run: Run, **harm: int) -> int:
         """Train a run to its end; returns the status of its process."""
-        return self.wait(self.start(run, longest_file=longest_file, poison=poison))
+        return self.wait(self.start(run, **harm))
 
     def close(self) -> None:
         assert self.process.stdin is not None and self.process.stdout is not None

@@ -1,7 +1,8 @@
 """Real trainer processes without the two seconds that importing torch costs each of them.
 
-A process that has imported everything forks one trainer an order: `{"run": FOLDER, "longest_file":
-BYTES, "poison": CALL}` on stdin, its number on stdout; `{"wait": NUMBER}` gives its exit status.
+A process that has imported everything forks one trainer an order on stdin and writes its number to
+stdout: `{"run": FOLDER, "longest_file": BYTES, "poison": CALL, "gradient": CALL}`, the last three
+being ways to harm it. `{"wait": NUMBER}` gives its exit status.
 """
 
 import json
@@ -11,15 +12,18 @@ import sys
 from typing import Any
 
 
-def poison(call: int) -> None:
-    """Turn the loss of one call into no number."""
+def poison(call: int, gradient: bool) -> None:
+    """Turn the loss of one call into no number, or its gradient alone."""
     from workbench.objectives import mae
 
     real, calls = mae.mae_loss, []
 
     def poisoned(*args: Any) -> Any:
         calls.append(1)
-        return real(*args) * (float("nan") if len(calls) == call else 1.0)
+        loss = real(*args)
+        if len(calls) != call:
+            return loss
+        return loss + 0 * (loss - loss.detach()).sqrt() if gradient else loss * float("nan")
 
     mae.mae_loss = poisoned
 
@@ -35,7 +39,9 @@ def be_trainer(order: dict[str, Any]) -> None:
     if order.get("longest_file"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["longest_file"],) * 2)
     if order.get("poison"):
-        poison(order["poison"])
+        poison(order["poison"], gradient=False)
+    if order.get("gradient"):
+        poison(order["gradient"], gradient=True)
     status = 99
     try:
         status = process.main(order["run"])

@@ -37,7 +37,7 @@ def killed(trainers: Trainers, store: RunStore, kills: int, seed: int = 0) -> di
     for kill in range(kills):
         pid = trainers.start(broken)
         if rng.random() < 0.9:  # the others while it starts
-            reach = max(saved, 12 * kill + rng.randrange(12))
+            reach = max(last(broken), 12 * kill + rng.randrange(12))
             until(lambda want=reach: last(broken) >= min(want + 1, steps))
         time.sleep(rng.uniform(0, 0.03))
         os.kill(pid, signal.SIGKILL)

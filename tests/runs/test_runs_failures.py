@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -14,12 +13,15 @@ import pytest
 from PIL import Image
 
 from tests.runs.conftest import Small, Trainers, until
+from tests.runs.kills import killed
+from workbench.cli import run as run_command
 from workbench.errors import BadInput
 from workbench.runs import checkpoints
 from workbench.runs.identity import alive, start_mark
 from workbench.runs.launching import cancel, enqueue, get, resume, wait
 from workbench.runs.queue import Queue, ensure_runner
 from workbench.runs.rehearsing import preflight
+from workbench.runs.spelling import command
 from workbench.runs.store import CHECKPOINTS, Run, RunStore
 
 LONG = 1_000_000
@@ -64,6 +66,28 @@ def test_no_number_stops_keeps_the_checkpoint_and_names_the_batch(
     assert trainers.train(run) == 0 and run.state()["state"] == "done"  # it was not the weights
 
 
+def test_a_gradient_that_is_no_number_is_traced_to_its_own_batch(
+    store: RunStore, small: Small, trainers: Trainers
+) -> None:
+    """The loss of step 4 is a number and its update spoils all weights; step 5 notices."""
+    run = store.create(small(steps=9, save_every=3, log_every=1, crop=1.0))
+    assert trainers.train(run, gradient=4) == 1
+    assert run.state()["problem"] == "nan" and [row["step"] for row in run.metrics()] == [
+        1,
+        2,
+        3,
+        4,
+    ]
+    found = json.loads((run.path / "offending_batch.json").read_text())
+    assert found["step"] == 4 and "the loss of step 5 is nan" in found["reason"]
+    # The order of an epoch as its definition has it: batch 3 of 16 rows is of step 4.
+    order = np.random.Generator(np.random.Philox(key=[0, 1])).permutation(1438)
+    assert found["ids"] == order[48:64].tolist()
+    kept = checkpoints.newest(run.path / CHECKPOINTS)
+    assert kept is not None and kept.step == 3
+    assert all(value.isfinite().all() for value in kept.tensors.values())
+
+
 def test_a_full_disk_leaves_no_half_file_and_a_word(
     store: RunStore, small: Small, trainers: Trainers
 ) -> None:
@@ -73,6 +97,14 @@ def test_a_full_disk_leaves_no_half_file_and_a_word(
     assert (state["state"], state["problem"]) == ("failed", "disk"), state
     assert "make room and resume" in state["reason"]
     assert list((run.path / CHECKPOINTS).iterdir()) == []
+    run.set_state(step=0)
+    metrics = run.path / "metrics.jsonl"
+    metrics.unlink()
+    metrics.symlink_to("/dev/full")  # where the kernel says that no space is left
+    assert trainers.train(run) == 1
+    assert (run.state()["state"], run.state()["problem"]) == ("failed", "disk")
+    assert "No space left on device" in run.state()["reason"]
+    metrics.unlink()
     assert trainers.train(run) == 0 and run.state()["state"] == "done"
     assert run.checkpoints()[0][1].stat().st_size > 100_000
 
@@ -164,31 +196,43 @@ def test_a_writer_killed_at_50_random_points_always_leaves_a_whole_checkpoint(
 
 
 def test_a_training_killed_5_times_goes_on_and_equals_an_unbroken_one(
-    store: RunStore, small: Small, trainers: Trainers
+    store: RunStore, trainers: Trainers
 ) -> None:
-    config = small(steps=60, save_every=2, log_every=1, keep=2)
-    whole, broken = store.create(config), store.create(config)
-    assert trainers.train(whole) == 0
-    rng = random.Random(3)
-    for kill in range(5):
-        pid = trainers.start(broken)
-        until(lambda want=8 * (kill + 1): any(r["step"] >= want for r in broken.metrics()))
-        time.sleep(rng.uniform(0, 0.02))
-        os.kill(pid, signal.SIGKILL)
-        trainers.wait(pid)
-        assert broken.state()["state"] in ("crashed", "done")
-        assert checkpoints.newest(broken.path / CHECKPOINTS) is not None
-    assert trainers.train(broken) == 0
-    one = checkpoints.newest(whole.path / CHECKPOINTS)
-    other = checkpoints.newest(broken.path / CHECKPOINTS)
-    assert one is not None and other is not None and one.step == other.step == 60
-    assert all((one.tensors[name] == other.tensors[name]).all() for name in one.tensors)
-    assert [r["loss"] for r in whole.metrics()] == [r["loss"] for r in broken.metrics()]
+    seen = killed(trainers, store, kills=5)
+    assert seen["resumed"] >= 3 and seen["equal_to_an_unbroken_run"]  # see kills.py
 
 
-def test_cancel_after_a_checkpoint_resume_and_cancel_now(small: Small, tmp_path: Path) -> None:
-    run = enqueue(small(steps=LONG, save_every=LONG), tmp_path / "runs")
+SERVER = """
+import json, sys, time
+from workbench.runs.config import RunConfig
+from workbench.runs.launching import enqueue
+print(enqueue(RunConfig.read(json.loads(sys.argv[1])), sys.argv[2]).id, flush=True)
+time.sleep(1000)
+"""
+
+
+def test_a_run_outlives_its_server_is_stopped_by_another_goes_on_and_ends_at_once(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "runs"
+    record = json.dumps(small(steps=LONG, save_every=LONG).record())
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, record, str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert server.stdout is not None
+    run = get(server.stdout.readline().strip(), folder)
+    server.stdout.close()
     until(lambda: run.state()["step"] > 2)
+    os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+    seen = run.state()["step"]
+    until(lambda: run.state()["step"] > seen)
+    assert run_command(["runs", "list", "--json", "--dir", str(folder)]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["runs"]
+    assert (row["id"], row["state"]) == (run.id, "running")
     cancel(run)
     state = wait(run, 60)
     assert state["state"] == "cancelled" and run.checkpoints()[-1][0] == state["step"]
@@ -215,8 +259,10 @@ def test_a_process_is_never_mistaken_for_another(store: RunStore, small: Small) 
     script += f"print(alive({os.getpid()}, {mark!r}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "True"
-    past = RunStore(store.folder, clock=lambda: 0.0).create(small())
-    assert past.id in store.ids() and Run(past.path).state()["state"] == "queued"
+    still = RunStore(store.folder, clock=lambda: 0.0)
+    past = [still.create(small()) for _ in range(60)]  # a clock that stands, and has been set back
+    assert len({run.id for run in past}) == 60 and {run.id for run in past} < set(store.ids())
+    assert Run(past[0].path).state()["state"] == "queued"
 
 
 def test_a_second_trainer_of_a_run_is_turned_away(
@@ -260,11 +306,32 @@ def test_two_runners_on_a_folder_start_each_job_once_and_a_killed_one_is_replace
     log.close()
 
 
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "; rm -rf ~", "🦊 $(id) `id`",
-                                  "../../etc/passwd", "a\nb"])  # fmt: skip
+HOSTILE = ["<script>alert(1)</script>", "; rm -rf ~", "🦊 $(id) `id`", "../../etc/passwd", "a\nb"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_data_everywhere(name: str, store: RunStore, small: Small) -> None:
     run = store.create(small(name=name, group=name, preset=name))
     assert run.path.parent == store.folder and all(c.isalnum() or c in "_-" for c in run.id)
     assert run.config.name == name and store.table()[0]["config"]["name"] == name
     with pytest.raises(BadInput, match="no run is called"):
         get(name, store.folder)
+    line = command("digits_mae_tiny", {"name": name, "steps": 9})
+    shell = f"workbench() {{ printf '%s\\0' \"$@\"; }}; {line}"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True)
+    words = ["train", "digits_mae_tiny", f"name={name}", "steps=9", ""]
+    assert done.stdout.split("\0") == words and done.stderr == ""
+
+
+def test_a_run_under_hostile_names_trains_and_is_shown_as_data(
+    store: RunStore, small: Small, trainers: Trainers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = " ".join(HOSTILE) + "; touch here"
+    run = store.create(small(steps=2, name=name, group=name, preset=name, picture_every=1))
+    assert trainers.train(run) == 0
+    assert [each.name for each in store.folder.iterdir()] == [run.id]
+    assert {each.suffix for each in run.path.rglob("*")} <= {
+        "", ".json", ".jsonl", ".txt", ".png", ".safetensors", ".lock",
+    }  # fmt: skip
+    assert run_command(["runs", "show", run.id, "--json", "--dir", str(store.folder)]) == 0
+    assert json.loads(capsys.readouterr().out)["config"]["name"] == name

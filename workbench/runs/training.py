@@ -325,17 +325,21 @@ def _picture(trainer: Trainer, writer: Writer, begin: bool = False) -> None:
 
 
 def _offending(run: Run, trainer: Trainer, writer: Writer, problem: NotFinite) -> None:
-    """Write down which rows of the data were in the batch that brought no number."""
+    """Write down which rows of the data were in the batch that brought no number.
+
+    Where weights are none already, the update before has spoilt them: its batch is the one.
+    """
     if not writer.active:
         return
-    ids = trainer.feed.ids(trainer.step, whole=True)
+    at = trainer.step - (not trainer.finite())
+    ids = trainer.feed.ids(at, whole=True)
     names = [trainer.pictures.name(int(i)) for i in ids]
     saved = [step for step, _ in run.checkpoints()]
     kept = f"the checkpoint of step {saved[-1]} stays" if saved else "there is no checkpoint yet"
     sentence = f"{problem}; {kept}; its batch is in {OFFENDER}"
-    record = {"step": trainer.step + 1, "ids": ids.tolist(), "names": names, "reason": str(problem)}
+    record = {"step": at + 1, "ids": ids.tolist(), "names": names, "reason": str(problem)}
     write_json(run.path / OFFENDER, record)
-    writer.alert("nan", trainer.step + 1, sentence)
+    writer.alert("nan", at + 1, sentence)
 
 
 def _rest(numbers: dict[str, float]) -> dict[str, float]:

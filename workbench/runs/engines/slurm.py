@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from workbench.errors import BadInput
 from workbench.params import Knob
 from workbench.runs.engines.engine import Engine
+from workbench.runs.identity import alive
 from workbench.runs.queue import start
 from workbench.runs.store import ENDED, STOP, Run
 
@@ -117,10 +118,9 @@ class Trainee:
         submitit = sys.modules["submitit"]
         run, until = Run(Path(self.folder)), time.monotonic() + LEAVE_WITHIN
         (run.path / STOP).touch()
-        while run.state()["state"] not in ENDED and time.monotonic() < until:
+        while _goes(state := run.state()) and time.monotonic() < until:
             time.sleep(LOOK_EVERY)
         (run.path / STOP).unlink(missing_ok=True)
-        state = run.state()
         if state["state"] in ("done", "failed"):
             return None
         run.set_state(
@@ -128,3 +128,8 @@ class Trainee:
             reason="its time was up; it goes on from its newest checkpoint",
         )  # fmt: skip
         return submitit.helpers.DelayedSubmission(self)
+
+
+def _goes(state: dict[str, Any]) -> bool:
+    """Whether a trainer has something left to say, or is still leaving."""
+    return state["state"] not in ENDED or alive(state.get("pid"), state.get("mark"))
