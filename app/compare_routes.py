@@ -1,4 +1,4 @@
-"""The routes of the Compare and Sweeps views; nothing here loads torch but the door that starts."""
+"""The routes of the Compare and Sweeps views; only menu, plan and start load torch."""
 
 import hashlib
 import json
@@ -8,9 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app import sweep_rows, worker
 from app.compare_rows import Asked, choices, compared
 from app.routes import guarded
+from app.run_routes import changing
+from workbench.runs.queue import ensure_runner
 from workbench.runs.store import RunStore
+from workbench.runs.sweeps import SweepStore
 
 MOST_CHOICES = 100
 
@@ -36,7 +40,52 @@ def offered(request: Request) -> Response:
     return answer(choices(RunStore(), words, MOST_CHOICES))
 
 
+@guarded
+def sweeps(request: Request) -> Response:
+    """All sweeps, the newest first."""
+    ensure_runner(RunStore().folder)
+    return answer({"sweeps": sweep_rows.rows()})
+
+
+@guarded
+def menu(request: Request) -> Response:
+    """Presets and masks for a new sweep."""
+    return answer(worker.run(sweep_rows.menu))
+
+
+@changing
+def plan(request: Request, body: dict[str, Any]) -> Any:
+    """What a form comes to; starts nothing."""
+    return worker.run(sweep_rows.plan, body)
+
+
+@changing
+def start(request: Request, body: dict[str, Any]) -> Any:
+    """Queue the runs of a form."""
+    return worker.run(sweep_rows.start, body)
+
+
+@changing
+def cancel(request: Request, body: dict[str, Any]) -> Any:
+    """Take what waits out of the queue and stop what goes on, after a checkpoint or `now`."""
+    found = SweepStore().get(request.path_params["sweep"])
+    return {"stopped": found.cancel(now=body.get("now") is True)}
+
+
+@changing
+def resume(request: Request, body: dict[str, Any]) -> Any:
+    """Go on with what failed, was cancelled or was never queued."""
+    count, refused = SweepStore().get(request.path_params["sweep"]).resume()
+    return {"queued": count, "refused": refused}
+
+
 COMPARE_ROUTES = [
     Route("/api/compare", beside),
     Route("/api/compare/choices", offered),
+    Route("/api/sweeps", sweeps),
+    Route("/api/sweeps/menu", menu),
+    Route("/api/sweeps/plan", plan, methods=["POST"]),
+    Route("/api/sweeps/start", start, methods=["POST"]),
+    Route("/api/sweeps/{sweep}/cancel", cancel, methods=["POST"]),
+    Route("/api/sweeps/{sweep}/resume", resume, methods=["POST"]),
 ]

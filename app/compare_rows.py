@@ -228,8 +228,8 @@ def _board(found: Comparison, asked: Asked, whole: bool) -> dict[str, Any] | Non
     usual = usual_axes(found)
     metric = asked.metric if asked.metric in found.metrics else next(iter(found.metrics), LOSS)
     up = asked.rows if asked.rows in names else usual[0]
-    across = asked.columns if asked.columns in names and asked.columns != up else usual[1]
-    across = "" if across == up else across
+    others = [name for name in (asked.columns, *reversed(usual)) if name in names and name != up]
+    across = next(iter(others), "")
     made = board(found, up, across, metric)
     if not whole and (len(made.rows) < 2 or len(made.columns) < 2):
         return None

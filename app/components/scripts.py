@@ -17,6 +17,7 @@ PARTS = {
     "runs": ("orders", "chart", "runlist", "runpage"),
     "train": ("orders",),
     "comparing": ("choice", "overlay", "strips", "board"),
+    "sweeps": ("orders", "sweepform"),
 }
 _INNER = {"shared", *(part for parts in PARTS.values() for part in parts)}
 _NAMES = sorted(path.stem for path in _HERE.glob("*.js") if path.stem not in _INNER)

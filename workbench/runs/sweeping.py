@@ -48,9 +48,7 @@ def sweep(
     """
     name = name or f"sweep-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
     shared = dict(overrides or {})
-    configs = combinations(preset, over, shared, name)
-    if "evaluate" not in {**shared, **over}:
-        configs = [replace(each, evaluate=usual_protocol(each)) for each in configs]
+    configs = planned(preset, over, shared, name)
     told = {
         "preset": preset if isinstance(preset, str) else preset.preset,
         "over": {key: list(values) for key, values in over.items()},
@@ -60,6 +58,33 @@ def sweep(
     return SweepStore(dir).create(name, told, configs)
 
 
+def planned(
+    preset: str | RunConfig,
+    over: Mapping[str, Sequence[Any]],
+    overrides: Mapping[str, Any],
+    name: str,
+) -> list[RunConfig]:
+    """Return the configurations of a sweep; each names what it is measured by."""
+    found = combinations(preset, over, overrides, name)
+    if "evaluate" in {**overrides, **over}:
+        return found
+    return [replace(each, evaluate=usual_protocol(each)) for each in found]
+
+
+def read_over(texts: Sequence[str]) -> dict[str, list[str]]:
+    """Read what goes over which values, see `values_of`.
+
+    Raises:
+        BadInput: none, one that cannot be read, or a knob twice.
+    """
+    found = dict(values_of(text) for text in texts)
+    if len(found) < len(texts):
+        raise BadInput("--over names a knob twice; give it once, with all its values.")
+    if not found:
+        raise BadInput("a sweep goes over no knob; name one and its values, as in seed=0..3.")
+    return found
+
+
 def usual_protocol(config: RunConfig) -> str:
     """Return what a run of a sweep is measured by unless it says so itself."""
     from workbench.data.sets import DATASETS
@@ -67,15 +92,12 @@ def usual_protocol(config: RunConfig) -> str:
     return config.evaluate or (PROTOCOL if "labelled" in DATASETS.parse(config.data).gives else "")
 
 
-def command(
-    preset: str, over: Mapping[str, str], overrides: Mapping[str, Any], name: str = ""
-) -> str:
-    """Return the command line that starts a sweep; `over` holds values as they are typed."""
+def command(preset: str, over: Sequence[str], overrides: Sequence[str], name: str = "") -> str:
+    """Return the command line that starts a sweep; `over` and `overrides` as they are typed."""
     words = ["workbench", "sweep", preset]
-    for key, values in over.items():
-        words += ["--over", f"{key}={values}"]
-    words += [f"{key}={value}" for key, value in overrides.items()]
-    return shlex.join([*words, *(["--name", name] if name else [])])
+    for text in over:
+        words += ["--over", text]
+    return shlex.join([*words, *overrides, *(["--name", name] if name else [])])
 
 
 def combinations(

@@ -1,0 +1,11 @@
+"""Sweeps: start every combination of some knobs at once, watch them, stop them, go on with them."""
+
+from app.components.scripts import component
+
+
+def draw() -> None:
+    """The browser asks the server's `/api/sweeps` by itself; a rerun changes nothing."""
+    component("sweeps")(key="sweeps", data={})
+
+
+draw()

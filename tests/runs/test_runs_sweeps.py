@@ -1,0 +1,140 @@
+"""A sweep as one thing: standing, cancel, resume, names; nothing is trained here."""
+
+from typing import Any
+
+import pytest
+
+from app.sweep_rows import plan, row
+from workbench.errors import BadInput
+from workbench.runs.queue import Queue
+from workbench.runs.store import RunStore
+from workbench.runs.sweeping import read_over, sweep
+from workbench.runs.sweeps import QUEUED, Sweep, SweepStore, standing
+
+OVER = {"mask": ["random", "block"], "ratio": ["0.5", "0.75"]}
+
+
+@pytest.fixture
+def paused(store: RunStore) -> RunStore:
+    """A folder of runs whose queue starts nothing."""
+    Queue(store.folder).set(paused=1)
+    return store
+
+
+def made(store: RunStore, name: str = "mine", **more: Any) -> Sweep:
+    return sweep("digits_mae_tiny", OVER, dir=store.folder, name=name, **more)
+
+
+def states(found: Sweep) -> list[str]:
+    return [run.state()["state"] for run in found.runs()]
+
+
+def test_a_sweep_has_a_name_a_folder_and_runs_that_are_measured(paused: RunStore) -> None:
+    found = made(paused, "masks; rm -rf <b>☂", overrides={"steps": "20"})
+    assert found.path.parent == paused.folder / "_sweeps" and len(found) == 4
+    configs = [run.config for run in found]
+    assert [config.mask for config in configs] == [
+        "random(ratio=0.5)", "random(ratio=0.75)", "block(ratio=0.5)", "block(ratio=0.75)",
+    ]  # fmt: skip
+    assert {config.evaluate for config in configs} == {"linear_probe"}
+    assert {config.group for config in configs} == {"masks; rm -rf <b>☂"}
+    again = SweepStore(paused.folder).get("rm -rf")
+    assert again == found and again.record["over"] == OVER
+    assert row(found)["over"] == ["mask: random, block", "ratio: 0.5, 0.75"]
+    assert set(paused.ids()) == {run.id for run in found}  # its folder is no run
+    with pytest.raises(BadInput, match="there is a sweep called"):
+        made(paused, "masks; rm -rf <b>☂")
+    assert len(paused.ids()) == 4  # refused before anything was queued
+    with pytest.raises(BadInput, match="no single sweep"):
+        SweepStore(paused.folder).get("nowhere")
+
+
+def test_unlabelled_data_and_a_wish_of_ones_own_decide_the_protocol(paused: RunStore) -> None:
+    for shared, wanted in (
+        ({"data": "photos(crops=10)", "size": "32", "patch": "8"}, ""),
+        ({"evaluate": "knn(k=5);linear_probe"}, "knn(k=5);linear_probe()"),
+        ({"evaluate": ""}, ""),
+    ):
+        found = made(paused, overrides=shared, name=f"{shared}")
+        assert {run.config.evaluate for run in found} == {wanted}
+    with pytest.raises(BadInput, match="no classes to tell apart"):
+        made(paused, "x", overrides={"data": "photos()", "size": "32", "evaluate": "knn"})
+
+
+def test_cancel_and_resume_are_of_the_whole(paused: RunStore) -> None:
+    found = made(paused)
+    assert found.standing()["state"] == "paused" and found.standing()["counts"] == {"queued": 4}
+    runs = found.runs()
+    runs[0].set_state(state="done", step=400)
+    runs[1].set_state(state="failed", reason="out of memory")
+    Queue(paused.folder).remove(runs[0].id)
+    Queue(paused.folder).remove(runs[1].id)
+    assert row(found)["failed"] == [runs[1].id] and row(found)["resumable"]
+    assert found.cancel() == 2
+    assert states(found) == ["done", "failed", "cancelled", "cancelled"]
+    assert found.standing()["state"] == "ended" and Queue(paused.folder).jobs() == []
+    assert found.resume() == (3, [])
+    assert states(found) == ["done", "queued", "queued", "queued"]
+    assert len(Queue(paused.folder).jobs()) == 3
+    assert found.resume() == (0, [])
+
+
+def test_a_sweep_whose_launcher_was_killed_is_completed_by_resume(paused: RunStore) -> None:
+    found = made(paused)
+    noted = (found.path / QUEUED).read_text().splitlines()
+    (found.path / QUEUED).write_text("\n".join(noted[:2]) + '\n{"label": "mask=bl')  # torn
+    assert len(found) == 2 and found.standing()["planned"] == 4
+    assert found.resume() == (2, []) and len(found) == 4
+    assert [run.config.mask for run in found.runs()][2:] == [
+        "block(ratio=0.5)",
+        "block(ratio=0.75)",
+    ]
+
+
+def test_where_a_sweep_stands_is_worked_out_from_its_runs() -> None:
+    now = 1000.0
+    done = {"state": "done", "step": 100, "steps": 100, "started": 900.0, "updated": 910.0}
+    going = {"state": "running", "step": 50, "steps": 100, "started": now - 4, "seconds_left": 9}
+    waits = {"state": "queued", "step": 0, "steps": 200}
+    told = standing([done, going, waits], 3, 1, False, now)
+    # 0.1 s a step: 10 - 4 s of the second, 20 s of the third
+    assert told["state"] == "running" and told["seconds_left"] == pytest.approx(26)
+    assert told["share"] == pytest.approx(150 / 400)
+    assert standing([done, going, waits], 3, 2, False, now)["seconds_left"] == pytest.approx(13)
+    # nothing has ended yet: what the running one took, 4 s for 50 steps
+    assert standing([going, waits], 2, 1, False, now)["seconds_left"] == pytest.approx(4 + 16)
+    assert standing([waits], 1, 1, True, now)["seconds_left"] is None
+    assert standing([waits], 1, 1, True, now)["state"] == "paused"
+    assert standing([done], 1, 1, False, now)["state"] == "done"
+    assert standing([done, {**waits, "state": "failed"}], 2, 1, False, now)["state"] == "ended"
+    assert standing([done], 2, 1, False, now)["share"] == pytest.approx(0.5)
+
+
+def test_a_form_comes_to_runs_and_a_command(workbench_home: Any) -> None:
+    body = {"preset": "digits_mae_tiny", "over": ["mask=random,block", "seed=0..1", ""],
+            "shared": "steps=30 warmup=2", "name": "a b"}  # fmt: skip
+    told = plan(body)
+    assert (told["count"], told["steps"], told["measured"]) == (4, 120, "linear_probe")
+    assert told["command"] == (
+        "workbench sweep digits_mae_tiny --over mask=random,block --over seed=0..1 "
+        "steps=30 warmup=2 --name 'a b'"
+    )
+    assert RunStore().ids() == []  # nothing was started
+    for change, words in (
+        ({"over": []}, "goes over no knob"),
+        ({"over": ["seed=0..3", "seed=4"]}, "names a knob twice"),
+        ({"over": ["seed=0..9999"]}, "at most 500"),
+        ({"over": ["mask=checker", "ratio=0.5"]}, "no knob 'ratio'"),
+        ({"shared": "steps"}, "is no key=value"),
+        ({"preset": "nothing"}, "no preset is called"),
+    ):
+        assert words in plan({**body, **change})["problem"]
+    for bad in ({"over": "mask"}, {"name": 3}, {"shared": "x" * 500}, {"shared": "'"}):
+        with pytest.raises(BadInput):
+            plan({**body, **bad})
+
+
+def test_what_goes_over_what_is_read_from_texts() -> None:
+    assert read_over(["ratio=0.5", "mask=random,block(ratio=0.5, min_patches=2)"]) == {
+        "ratio": ["0.5"], "mask": ["random", "block(ratio=0.5, min_patches=2)"],
+    }  # fmt: skip
