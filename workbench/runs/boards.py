@@ -62,12 +62,13 @@ def usual_axes(found: Comparison) -> tuple[str, str]:
     Masks down and ratios across where they differ; seeds only where nothing else does.
     """
     names = axis_names(list(found.records.values()))
-    free = [name for name in names if name not in (*SEEDS, RATIO)] + [
-        name for name in names if name in SEEDS
-    ]
-    up = "mask" if "mask" in names else (free[0] if free else "")
-    across = RATIO if RATIO in names else next((name for name in free if name != up), "")
-    return up, "" if across in SEEDS and len(names) > 1 and up else across
+    free = [name for name in names if name not in SEEDS]
+    if not free:
+        return "", next(iter(names), "")
+    others = [name for name in free if name != RATIO]
+    up = "mask" if "mask" in free else next(iter(others), "")
+    across = RATIO if RATIO in free else next((name for name in free if name != up), "")
+    return up, across
 
 
 def board(found: Comparison, rows: str, columns: str, metric: str) -> Board:
