@@ -88,6 +88,30 @@ class Removal:
             with torch.no_grad():
                 yield torch.from_numpy(rows), self._run(network, image, hidden[rows]).cpu()
 
+    def each(
+        self, network: Network, pictures: NDArray[np.float32], hidden: Bools, seed: int = 0
+    ) -> Tensor:
+        """Scores [b, classes] of pictures [b, 3, h, w], each with its own cells [b, rows, cols].
+
+        Raises:
+            BadInput: as `stream`; dropped tokens must be equally many in every picture.
+        """
+        if isinstance(self.operator, Fill):
+            size = (pictures.shape[2], pictures.shape[3])
+            painted = self.operator.apply(pictures, stretched(hidden, size), seed)
+            return network.logits(painted)
+        self._refuse_all(hidden)
+        grid = Grid(hidden.shape[1], hidden.shape[2], patch=network.patch)
+        with intervene(network, self.operator, mask=Mask(hidden, grid)):
+            return network.logits(pictures)
+
+    def _refuse_all(self, hidden: Bools) -> None:
+        if hidden.reshape(len(hidden), -1).all(1).any():
+            raise BadInput(
+                f"everything is removed, which {self.operator.name} cannot answer; leave a cell "
+                "visible, or remove with a fill."
+            )
+
     def _batches(self, hidden: Bools, batch: int) -> Generator[NDArray[np.int64]]:
         """Row numbers; dropped tokens must be equally many in a batch."""
         order = np.arange(len(hidden))
@@ -100,17 +124,8 @@ class Removal:
                 yield group[first : first + batch]
 
     def _run(self, network: Network, image: NDArray[np.float32], hidden: Bools) -> Tensor:
-        if isinstance(self.operator, Fill):
-            return network.logits(self.picture(image, stretched(hidden, image.shape[1:])))
-        if hidden.reshape(len(hidden), -1).all(1).any():
-            raise BadInput(
-                f"everything is removed, which {self.operator.name} cannot answer; leave a cell "
-                "visible, or remove with a fill."
-            )
-        images = torch.from_numpy(image)[None].expand(len(hidden), -1, -1, -1)
-        grid = Grid(hidden.shape[1], hidden.shape[2], patch=network.patch)
-        with intervene(network, self.operator, mask=Mask(hidden, grid)):
-            return network.logits(images)
+        many = np.broadcast_to(image, (len(hidden), *image.shape)).astype(np.float32)
+        return self.each(network, many, hidden)
 
 
 def stretched(hidden: Bools, size: tuple[int, ...]) -> Bools:

@@ -1,7 +1,7 @@
 """Layer masking of a convnet: hidden places stay hidden in every layer."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -102,5 +102,7 @@ def _pixels(mask: Mask, x: Tensor) -> Tensor:
 
 def _first(network: Network) -> nn.Module:
     """The convolution that reads the picture."""
-    found: Any = next(each for each in network.module.modules() if isinstance(each, nn.Conv2d))
-    return found
+    for each in network.module.modules():
+        if isinstance(each, nn.Conv2d):
+            return each
+    raise BadInput(f"{network.name} has no convolution to begin with; take a convnet of timm.")
