@@ -84,12 +84,12 @@ class Node:
         return self.variables
 
     def _start(self, *words: str) -> None:
-        log = (self.folder / f"{words[0]}.out").open("wb")
         environment = {**os.environ, **self.variables}
-        self.daemons.append(
-            subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                             env=environment)
-        )  # fmt: skip
+        with (self.folder / f"{words[0]}.out").open("wb") as log:
+            self.daemons.append(
+                subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                 env=environment)
+            )  # fmt: skip
 
     def _said(self, *words: str) -> str:
         environment = {**os.environ, **self.variables}
