@@ -256,6 +256,9 @@ def main() -> int:
     except BadInput as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        _say("stopped; the same command goes on")
+        return 130
 
 
 if __name__ == "__main__":
