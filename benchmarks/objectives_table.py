@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import objectives_chart
+
 from workbench.objectives import OBJECTIVES
 from workbench.runs.measuring import METRIC
 from workbench.runs.store import read_json
@@ -35,6 +37,7 @@ def write(folder: Path) -> None:
     probed.sort(key=lambda name: (-found[name]["trained"]["linear_probe"]["accuracy"], name))
     lines = [HEAD, "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     lines += [_line(name, found[name]) for name in probed]
+    objectives_chart.draw({name: found[name] for name in probed}, folder.with_suffix(".svg"))
     lines += _metrics(
         {name: row for name, row in found.items() if METRIC in row.get("trained", {})}
     )

@@ -4,6 +4,7 @@ import json
 import sys
 from importlib import import_module
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -51,6 +52,10 @@ def test_a_row_is_measured_once_and_the_rest_is_said_to_be_missing(
     missing = table.partition("Not measured yet: ")[2].rstrip().rstrip(".").split(", ")
     assert set(missing) == set(OBJECTIVES.names()) - set(configs)
     assert "| mrm | digits() | 4 |" in table
+
+    picture = ElementTree.parse(tmp_path / "objectives.svg").getroot()
+    words = [each.text for each in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert f"{100 * noted['linear_probe']:.1f} %" in words and {"mae", "mrm"} <= set(words)
 
     before = [(folder / f"{name}.json").stat().st_mtime_ns for name in configs]
     assert objectives.rows(["mae", "mrm"], store.folder, "", folder) == 0
