@@ -21,7 +21,7 @@ from workbench.runs import handing
 from workbench.runs.engines import ENGINES
 from workbench.runs.engines.slurm import Slurm
 from workbench.runs.launching import enqueue
-from workbench.runs.store import RunStore, write_json
+from workbench.runs.store import HANDED, RunStore, write_json
 
 LONG = 1_000_000
 
@@ -82,7 +82,7 @@ def test_a_job_that_its_engine_gave_up_is_told(
 ) -> None:
     runs = [store.create(small(seed=seed)) for seed in range(3)]
     for run, job in zip(runs, ("17", "18", "19"), strict=True):
-        write_json(run.path / handing.HANDED, {"engine": "slurm()", "job": job})
+        write_json(run.path / HANDED, {"engine": "slurm()", "job": job})
     runs[2].set_state(state="done")
     monkeypatch.setattr(Slurm, "active", lambda self, folder: None)
     handing.ask_after(runs)  # Slurm does not answer: nothing is known

@@ -247,6 +247,24 @@ def test_a_run_outlives_its_server_is_stopped_by_another_goes_on_and_ends_at_onc
     until(lambda: Queue(run.path.parent).jobs() == [])
 
 
+def test_a_changed_configuration_is_refused_by_the_trainer_too(
+    store: RunStore, small: Small, trainers: Trainers
+) -> None:
+    run = store.create(small(steps=LONG, save_every=1))
+    pid = trainers.start(run)
+    until(run.checkpoints)
+    os.kill(pid, signal.SIGTERM)
+    assert trainers.wait(pid) == 0
+    text = (run.path / "config.json").read_text()
+    changed = text.replace('"lr": 0.001', '"lr": 0.002').replace('"seed": 0', '"seed": 1')
+    (run.path / "config.json").write_text(changed)
+    kept = run.checkpoints()
+    assert trainers.train(run) == 1 and run.checkpoints() == kept
+    state = run.state()
+    assert (state["state"], state["problem"]) == ("failed", "input")
+    assert "(lr was 0.001 and is 0.002, seed was 0 and is 1); put these back" in state["reason"]
+
+
 def test_a_process_is_never_mistaken_for_another(store: RunStore, small: Small) -> None:
     """A number that was given to another process, and a clock that was moved."""
     run = store.create(small())

@@ -161,8 +161,8 @@ def show(name: RunName, folder: Dir = None, as_json: AsJson = False) -> None:
     state, metrics = run.state(), run.metrics()
     record = {
         "id": run.id, "folder": str(run.path), "state": state, "config": run.record,
-        "environment": run.environment, "metrics": metrics[-1:], "alerts": run.alerts(),
-        "evaluations": run.evaluations(),
+        "environment": run.environment, "engine": run.handed(), "metrics": metrics[-1:],
+        "alerts": run.alerts(), "evaluations": run.evaluations(),
         "checkpoints": [str(path) for _, path in run.checkpoints()],
         "pictures": [str(path) for _, _, path in run.pictures()],
     }  # fmt: skip
@@ -171,6 +171,9 @@ def show(name: RunName, folder: Dir = None, as_json: AsJson = False) -> None:
 
 def _shown(run: "Run", state: dict[str, Any]) -> list[str]:
     lines = [f"{run.id}  {_standing(state)}", f"folder {run.path}"]
+    has = run.handed()
+    if has:
+        lines.append(f"handed to {has['engine']} as job {has['job']}")
     told = run.record
     lines.append("  ".join(f"{key}={told.get(key)}" for key in ("objective", "mask", "data")))
     for row in run.metrics()[-1:]:

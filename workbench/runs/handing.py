@@ -1,12 +1,10 @@
 """Runs that are handed to an engine: who has them, what became of them."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from workbench.errors import BadInput
 from workbench.runs.engines import ENGINES, Engine
-from workbench.runs.store import GOING, Run, read_json, write_json
-
-HANDED = "engine.json"  # a file of its own: the trainer writes the state at any moment
+from workbench.runs.store import GOING, HANDED, Run, write_json
 
 
 def hand_over(runs: Sequence[Run], recipe: str) -> None:
@@ -22,8 +20,8 @@ def hand_over(runs: Sequence[Run], recipe: str) -> None:
 
 def handed(run: Run) -> tuple[Engine, str] | None:
     """Return the engine that has a run, and its name for the job; None if this machine has it."""
-    told: dict[str, Any] = read_json(run.path / HANDED, {})
-    return (ENGINES.parse(told["engine"]), str(told["job"])) if told else None
+    told = run.handed()
+    return (ENGINES.parse(told["engine"]), told["job"]) if told else None
 
 
 def ask_after(runs: Iterable[Run]) -> None:
@@ -33,7 +31,10 @@ def ask_after(runs: Iterable[Run]) -> None:
         state = run.state()["state"]
         if state != "queued" and state not in GOING:
             continue
-        has = handed(run)
+        try:
+            has = handed(run)
+        except BadInput:  # of an engine that is not installed here
+            continue
         if has is None:
             continue
         engine, job = has

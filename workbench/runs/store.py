@@ -19,6 +19,7 @@ from workbench.runs.identity import alive
 CONFIG, ENVIRONMENT, STATE = "config.json", "environment.json", "state.json"
 METRICS, LOG, ALERTS, EVALUATIONS = "metrics.jsonl", "log.txt", "alerts.jsonl", "evaluations.jsonl"
 CHECKPOINTS, PICTURES, STOP, BEAT = "checkpoints", "pictures", "stop", "beat"
+HANDED = "engine.json"  # a file of its own: the trainer writes the state at any moment
 BEAT_EVERY, SILENCE = 5.0, 120.0  # seconds; a file system shared by machines may be slow to tell
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 WAITING, GOING, ENDED = {"queued", "held"}, {"starting", "running", "stopping"}, {
@@ -131,6 +132,10 @@ class Run:
     def environment(self) -> dict[str, Any]:
         """Machine, versions and numbers of threads of the last start."""
         return read_json(self.path / ENVIRONMENT, {})
+
+    def handed(self) -> dict[str, str]:
+        """Return `engine`, a recipe, and `job`, its name there; {} for a run of this machine."""
+        return read_json(self.path / HANDED, {})
 
     def state(self) -> dict[str, Any]:
         """Return where it stands: `state`, `step`, `steps`, and what the trainer last said.
