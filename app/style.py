@@ -36,6 +36,10 @@ CSS = (
   .st-key-bench :has(> .st-key-photo-controls) { order: 4; }
   .st-key-bench :has(> .st-key-more-controls) { order: 5; }
 }
+@media (min-width: 941px) {
+  [data-testid="stColumn"]:has(.st-key-outcome) { position: sticky; top: 4.2rem;
+    align-self: flex-start; }
+}
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding: 3.6rem 0.8rem 1rem; }
 }

@@ -96,8 +96,9 @@ def objective_menu(config: RunConfig) -> dict[str, Any]:
     options = [[row["name"], f"{row['name']} – {row['summary']}", ""] for row in rows]
     name = config.objective.partition("(")[0]
     row = next((row for row in rows if row["name"] == name), None)
-    paper = f" {row['paper']}." if row and row["paper"] else ""
-    about = "" if row is None else f"{row['summary']}{paper}"
+    about = "" if row is None else row["summary"]
+    if row is not None and row["paper"] not in about:
+        about += f" {row['paper']}."
     return _menu("objective", "What is learnt", name, [["", options]], about)
 
 

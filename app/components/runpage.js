@@ -248,9 +248,9 @@ class RunPage {
       ...row.scores.map((score) => make("tr", { "data-protocol": score.protocol }, ...cells("td", [score.protocol, brief(score.step), interval(score),
         score.initial ? interval(score.initial) : "–", `${brief(score.count)} of ${score.data}`]))),
     ]);
-    const { state, tasks = [], done = 0, reason = "" } = row.evaluating;
-    const task = tasks[done] ?? ["", ""];
-    const words = state === "running" ? `Measuring ${task[0]}${task[1] ? ` on ${task[1]} weights` : ""}, ${done + 1} of ${tasks.length} …`
+    const { state, tasks = [], done = 0, share = 0, reason = "" } = row.evaluating;
+    const task = tasks[done] ?? [[], ""];
+    const words = state === "running" ? `Measuring ${task[0].join(" and ")} on ${task[1] || "the newest"} weights, ${percent(share)} …`
       : state === "failed" || state === "crashed" ? `The evaluation failed: ${reason}`
         : row.scores.length ? "" : row.checkpoints.length ? "Not measured yet: press Evaluate." : "It can be measured once there is a checkpoint.";
     setText(this.judged, words);

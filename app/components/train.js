@@ -40,6 +40,7 @@ export default mounter((root) => {
 
   async function measure() {
     setText(problem, "");
+    root.dataset.check = "asked";
     const asked = JSON.stringify(data.config);
     try {
       ({ mark } = await order("/check", { config: data.config, instead: mark }));

@@ -23,12 +23,13 @@ def live() -> None:
         left, right = st.columns([44, 62], gap="large")
     with left:
         form()
-    with right, st.container(key="pictures"):
+    with right, st.container(key="pictures"), st.container(key="outcome"):
         outcome()
 
 
 def form() -> None:
     """Preset first, then what can be changed about it."""
+    training.current()  # the link is read before what is wrong with it can be told
     state.show_problem("train")
     with st.container(key="mask-controls"):
         training.menu("preset")

@@ -8,18 +8,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import BadInput
 from workbench.runs.identity import alive, end_tree, me, start_mark
 from workbench.runs.store import GOING, Run, read_json, write_json
+from workbench.runs.surroundings import surroundings
 
 FILE = "evaluating.json"
 PROTOCOLS = ("knn", "linear_probe")
 INITIAL = "initial"
-STARTS_WITHIN = 30.0
+STARTS_WITHIN, SAY_EVERY = 30.0, 1.0
 
 
 def start_judging(
@@ -42,16 +43,16 @@ def start_judging(
     if not run.checkpoints():
         raise BadInput(f"{run.id} has no checkpoint yet; wait for its first, or train it.")
     told = run.environment
-    environment = {**os.environ, **{k: str(v) for k, v in told.get("variables", {}).items()}}
+    variables = {k: str(v) for k, v in told.get("variables", {}).items()}
     folder = told.get("folder") or None
-    tasks = [[protocol, ""] for protocol in protocols]
-    tasks += [[each, INITIAL] for each in protocols if beside_initial and not _known(run, each)]
-    asked = {"tasks": tasks, "data": data, "done": 0, "reason": ""}
+    fresh = [each for each in protocols if beside_initial and not _known(run, each)]
+    tasks = [[list(protocols), ""], *([[fresh, INITIAL]] if fresh else [])]
+    asked = {"tasks": tasks, "data": data, "done": 0, "share": 0.0, "reason": ""}
     write_json(run.path / FILE, {**asked, "state": "running", "pid": None, "mark": None})
     child = subprocess.Popen(
         [sys.executable, "-m", "workbench.runs.judging", str(run.path)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True, env=environment,
+        start_new_session=True, env=surroundings({**os.environ, **variables}),
         cwd=folder if folder and Path(folder).is_dir() else None,
     )  # fmt: skip
     STARTED[:] = [each for each in STARTED if each.poll() is None] + [child]
@@ -68,8 +69,9 @@ def _known(run: Run, protocol: str) -> bool:
 
 
 def judging(run: Run) -> dict[str, Any]:
-    """Return how the last evaluation stands: {} or `state`, `tasks`, `done` and `reason`.
+    """Return how the last evaluation stands: {}, or `state`, `tasks`, `done`, `share` and `reason`.
 
+    `tasks` are [protocols, step]; `done` of them are behind, and `share` of the next, 0 to 1.
     `state` is running, done, failed, or crashed for a process that ended without a word.
     """
     for each in STARTED:
@@ -97,9 +99,23 @@ def _change(run: Run, **changes: Any) -> None:
     write_json(run.path / FILE, {**read_json(run.path / FILE, {}), **changes})
 
 
+def _reporter(run: Run, done: int) -> Callable[[float], None]:
+    said = -SAY_EVERY
+
+    def report(share: float) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said >= SAY_EVERY:
+            said = now
+            _change(run, done=done, share=round(share, 3))
+
+    report(0.0)
+    return report
+
+
 def main(folder: str) -> int:
     """Measure what is asked for; every end is written down."""
-    from workbench.runs.evaluating import evaluate
+    from workbench.runs.evaluating import evaluate_all
 
     run = Run(Path(folder))
     pid, mark = me()
@@ -107,11 +123,10 @@ def main(folder: str) -> int:
     _change(run, pid=pid, mark=mark)
     beside = run.state()["state"] in GOING  # then the GPU, if any, belongs to the run
     try:
-        for done, (protocol, step) in enumerate(asked["tasks"]):
-            _change(run, done=done)
-            evaluate(
-                run, protocol, step=step or None, data=asked["data"],
-                device="cpu" if beside else "",
+        for done, (protocols, step) in enumerate(asked["tasks"]):
+            evaluate_all(
+                run, protocols, step=step or None, data=asked["data"],
+                device="cpu" if beside else "", report=_reporter(run, done),
             )  # fmt: skip
     except BadInput as problem:
         _change(run, state="failed", reason=str(problem))

@@ -217,7 +217,9 @@ def train(
     leader = None if team is None else team.leader
     writer = Writer(run, config.steps, config.batch, where.device, writes, leader)
     with contextlib.closing(writer):
-        writer.state(state="running", step=0, steps=config.steps, reason="", alert="")
+        saved = run.checkpoints()
+        begun = saved[-1][0] if saved else 0
+        writer.state(state="running", step=begun, steps=config.steps, reason="", alert="")
         for name, reason in pictures.skipped:
             writer.alert("data", 0, f"{name} was left out: {reason}", name=name)
         trainer = Trainer.ready(parts, pictures, where, team)

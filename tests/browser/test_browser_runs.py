@@ -1,0 +1,166 @@
+"""Train and Runs in a real browser: a real run from the form to its score, and a hostile name."""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.visitor import PHONE, SLOW, clipboard
+from workbench.runs import RunStore, cancel
+
+HOSTILE = '<script>document.title="owned"</script>; rm -rf ~ "><img src=x onerror=alert(1)> 🦊'
+OWN = {"x-workbench": "runs"}
+
+
+@pytest.fixture(autouse=True)
+def no_run_stays(app_server: Any) -> Iterator[None]:
+    yield
+    for run in RunStore(app_server.home / "runs"):
+        cancel(run, now=True)
+
+
+def step_of(page: Page) -> int:
+    return int(page.locator("[data-fact=step]").inner_text().split(" of ")[0].replace("\u202f", ""))
+
+
+def step_beyond(page: Page, step: int) -> int:
+    """Wait until the page shows a later step, without a reload; returns it."""
+    page.wait_for_function(
+        "([node, step]) => parseInt(node.textContent.replaceAll('\\u202f', '')) > step",
+        arg=[page.locator("[data-fact=step]").element_handle(), step],
+        timeout=SLOW,
+    )
+    return step_of(page)
+
+
+def state_is(page: Page, state: str) -> None:
+    expect(page.locator(".head .chip")).to_have_text(state, timeout=SLOW)
+
+
+def number(page: Page, name: str, value: str) -> None:
+    field = page.locator(f'[data-knob={name}] input[type="number"]')
+    field.fill(value)
+    field.press("Enter")
+
+
+def command(page: Page) -> Locator:
+    return page.locator("[data-found=command]")
+
+
+def test_a_run_from_the_form_to_its_score(visit: Callable[..., Page]) -> None:
+    page = visit("train?preset=cifar10_mae_tiny&save_every=20&picture_every=20&seed=3")
+    menu = page.locator("[data-menu=preset] select")
+    expect(menu).to_have_value("cifar10_mae_tiny", timeout=SLOW)
+    mask = page.locator("[data-menu=mask]")
+    expect(mask.locator("option[value=band]")).to_be_disabled()
+    mask.locator("summary").click()
+    expect(mask.locator("li").filter(has_text="band hides another number")).to_be_visible()
+
+    menu.select_option("digits_mae_tiny")
+    expect(page.locator("[data-menu=data] select")).to_have_value("digits", timeout=SLOW)
+    number(page, "steps", "50000")
+    expect(command(page)).to_contain_text("steps=50000", timeout=SLOW)
+    page.get_by_text("All other knobs").click()
+    number(page, "save_every", "20")
+    expect(command(page)).to_contain_text("save_every=20", timeout=SLOW)
+    number(page, "picture_every", "20")
+    expect(command(page)).to_have_text(
+        "workbench train digits_mae_tiny steps=50000 seed=3 save_every=20 picture_every=20",
+        timeout=SLOW,
+    )
+    expect(page).to_have_url(re.compile("preset=digits_mae_tiny.*picture_every=20"))
+
+    page.get_by_role("button", name="Check what it takes").click()
+    card = page.locator(".card")
+    expect(card.get_by_text("Measured with this form")).to_be_visible(timeout=SLOW)
+    expect(card).to_contain_text("1\u202f438 pictures")
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url(re.compile("/runs[?]run=digits_mae_tiny-"), timeout=SLOW)
+
+    state_is(page, "running")
+    first = step_beyond(page, 0)
+    expect(page.locator('.strip img[alt="reconstruction"]')).to_be_visible(timeout=SLOW)
+    line = page.locator(".chart .line")
+    expect(line).to_have_attribute("d", re.compile("L"), timeout=SLOW)
+    page.evaluate("document.querySelector('html').dataset.same = 'yes'")
+    step_beyond(page, first)
+    newest = page.locator("[data-found=picture]")
+    expect(newest).to_contain_text(re.compile("Step [1-9]"), timeout=SLOW)
+    assert page.evaluate("document.querySelector('html').dataset.same") == "yes"
+
+    page.get_by_role("button", name="Stop after a checkpoint").click()
+    state_is(page, "cancelled")
+    told = page.locator("[data-found=told]")
+    expect(told).to_have_text(re.compile(r"Resuming goes on after step \d+\."), timeout=SLOW)
+    kept = int(re.findall(r"step (\d+)", told.inner_text())[-1])
+    page.get_by_role("button", name="Resume").click()
+    state_is(page, "running")
+    log = page.locator("[data-found=log]")
+    expect(log).to_contain_text(f"goes on after step {kept}", timeout=SLOW)
+    step_beyond(page, kept)
+    page.get_by_role("button", name="Stop now").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Stop now").click()
+    state_is(page, "cancelled")
+
+    page.get_by_role("button", name="Evaluate").click()
+    for protocol in ("knn", "linear_probe"):
+        row = page.locator(f'tr[data-protocol="{protocol}"]')
+        expect(row.locator("td").nth(3)).to_have_text(re.compile(r"\d % \("), timeout=SLOW)
+        trained, chance = (
+            float(row.locator("td").nth(at).inner_text().split()[0]) for at in (2, 3)
+        )
+        assert 30 < trained <= 100 and 10 < chance <= 100  # ten classes, told from real features
+    expect(page.locator("[data-found=judged]")).to_have_text("", timeout=SLOW)
+
+
+def test_a_hostile_name_is_inert(visit: Callable[..., Page], app_server: Any) -> None:
+    page = visit("train?preset=digits_mae_tiny", viewport=PHONE)
+    page.on("dialog", lambda dialog: dialog.dismiss() or page.evaluate("owned = 1"))
+    queue = f"{app_server.url}/api/runs/queue"
+    assert page.request.post(queue, data={"paused": 1}).status == 403  # not from the page itself
+    assert page.request.post(queue, data={"paused": 1}, headers=OWN).ok
+    field = page.locator("[data-knob=name] input")
+    expect(field).to_be_visible(timeout=SLOW)
+    field.fill(HOSTILE)
+    field.press("Enter")
+    expect(command(page)).to_contain_text("img src", timeout=SLOW)
+    page.get_by_role("button", name="Copy as command").click()
+    expect(page.get_by_role("status").filter(has_text="command is copied")).to_be_visible()
+    assert shlex.split(clipboard(page)) == [
+        "workbench", "train", "digits_mae_tiny", f"name={HOSTILE}"
+    ]  # fmt: skip
+    page.get_by_role("button", name="Start without a check").click()
+    page.wait_for_url(re.compile("/runs[?]run="), timeout=SLOW)
+    state_is(page, "queued")
+    expect(page.locator(".head h3")).to_have_text(HOSTILE)
+    expect(page.locator("[data-found=told]")).to_contain_text("queue is paused", timeout=SLOW)
+    name = page.url.partition("run=")[2]
+    assert re.fullmatch(r"digits_mae_tiny-[0-9a-f-]+", name)
+
+    page.get_by_role("link", name="← All runs").click()
+    page.get_by_label("Find runs").fill("rm -rf")
+    link = page.locator(f'.run[data-run="{name}"] a')
+    expect(link).to_have_text(HOSTILE, timeout=SLOW)
+    assert page.locator(".runs img[src=x], .runs script").count() == 0
+    main = page.locator('[data-testid="stMain"]')
+    assert main.evaluate("node => node.scrollWidth") <= PHONE["width"]
+    expect(page.locator(".queue li")).to_contain_text(HOSTILE)
+    link.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Stop now").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Stop now").click()
+    state_is(page, "cancelled")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Keep it").click()
+    assert (app_server.home / "runs" / name).is_dir()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_label("Find runs")).to_be_visible(timeout=SLOW)
+    expect(page.locator(f'.run[data-run="{name}"]')).to_have_count(0, timeout=SLOW)
+    assert not (app_server.home / "runs" / name).exists()
+    page.get_by_role("button", name="Continue the queue").click()
+    expect(page.locator(".queue")).to_be_hidden(timeout=SLOW)
+    assert page.title() != "owned" and page.evaluate("typeof owned") == "undefined"
