@@ -267,7 +267,7 @@ def test_a_lent_gpu_is_left_by_the_pages(monkeypatch: pytest.MonkeyPatch) -> Non
     compose = sys.modules["workbench.scenes.compose"]
     asked: list[str] = []
 
-    def loaded(name: str, device: str, precision: str) -> None:
+    def loaded(name: str, device: str, *rest: object) -> None:
         asked.append(device)
 
     loaded.cache_clear = lambda: asked.append("forgotten")  # type: ignore[attr-defined]

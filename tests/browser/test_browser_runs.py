@@ -50,47 +50,44 @@ def command(page: Page) -> Locator:
     return page.locator("[data-found=command]")
 
 
-def test_a_run_from_the_form_to_its_score(visit: Callable[..., Page]) -> None:
-    page = visit("train?preset=cifar10_mae_tiny&save_every=20&picture_every=20&seed=3")
+def filled_in(page: Page) -> None:
+    """Choose the small preset, with enough steps to be stopped, and look at the reasons."""
     menu = page.locator("[data-menu=preset] select")
     expect(menu).to_have_value("cifar10_mae_tiny", timeout=SLOW)
     mask = page.locator("[data-menu=mask]")
     expect(mask.locator("option[value=band]")).to_be_disabled()
     mask.locator("summary").click()
     expect(mask.locator("li").filter(has_text="band hides another number")).to_be_visible()
-
     menu.select_option("digits_mae_tiny")
     expect(page.locator("[data-menu=data] select")).to_have_value("digits", timeout=SLOW)
     number(page, "steps", "50000")
     expect(command(page)).to_contain_text("steps=50000", timeout=SLOW)
     page.get_by_text("All other knobs").click()
-    number(page, "save_every", "20")
-    expect(command(page)).to_contain_text("save_every=20", timeout=SLOW)
-    number(page, "picture_every", "20")
+    for knob in ("save_every", "picture_every"):
+        number(page, knob, "20")
+        expect(command(page)).to_contain_text(f"{knob}=20", timeout=SLOW)
     expect(command(page)).to_have_text(
-        "workbench train digits_mae_tiny steps=50000 seed=3 save_every=20 picture_every=20",
-        timeout=SLOW,
+        "workbench train digits_mae_tiny steps=50000 seed=3 save_every=20 picture_every=20"
     )
     expect(page).to_have_url(re.compile("preset=digits_mae_tiny.*picture_every=20"))
 
-    page.get_by_role("button", name="Check what it takes").click()
-    card = page.locator(".card")
-    expect(card.get_by_text("Measured with this form")).to_be_visible(timeout=SLOW)
-    expect(card).to_contain_text("1\u202f438 pictures")
-    page.get_by_role("button", name="Start", exact=True).click()
-    page.wait_for_url(re.compile("/runs[?]run=digits_mae_tiny-"), timeout=SLOW)
 
+def watched(page: Page) -> None:
+    """See steps, curve and pictures come without a reload."""
     state_is(page, "running")
     first = step_beyond(page, 0)
     expect(page.locator('.strip img[alt="reconstruction"]')).to_be_visible(timeout=SLOW)
     line = page.locator(".chart .line")
     expect(line).to_have_attribute("d", re.compile("L"), timeout=SLOW)
-    page.evaluate("document.querySelector('html').dataset.same = 'yes'")
+    page.evaluate("document.documentElement.dataset.same = 'yes'")
     step_beyond(page, first)
     newest = page.locator("[data-found=picture]")
     expect(newest).to_contain_text(re.compile("Step [1-9]"), timeout=SLOW)
-    assert page.evaluate("document.querySelector('html').dataset.same") == "yes"
+    assert page.evaluate("document.documentElement.dataset.same") == "yes"
 
+
+def stopped_and_resumed(page: Page) -> None:
+    """Stop after a checkpoint, go on from that very step, stop now."""
     page.get_by_role("button", name="Stop after a checkpoint").click()
     state_is(page, "cancelled")
     told = page.locator("[data-found=told]")
@@ -101,9 +98,26 @@ def test_a_run_from_the_form_to_its_score(visit: Callable[..., Page]) -> None:
     log = page.locator("[data-found=log]")
     expect(log).to_contain_text(f"goes on after step {kept}", timeout=SLOW)
     step_beyond(page, kept)
+    stop_now(page)
+
+
+def stop_now(page: Page) -> None:
     page.get_by_role("button", name="Stop now").click()
     page.get_by_role("alertdialog").get_by_role("button", name="Stop now").click()
     state_is(page, "cancelled")
+
+
+def test_a_run_from_the_form_to_its_score(visit: Callable[..., Page]) -> None:
+    page = visit("train?preset=cifar10_mae_tiny&save_every=20&picture_every=20&seed=3")
+    filled_in(page)
+    page.get_by_role("button", name="Check what it takes").click()
+    card = page.locator(".card")
+    expect(card.get_by_text("Measured with this form")).to_be_visible(timeout=SLOW)
+    expect(card).to_contain_text("1\u202f438 pictures")
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url(re.compile("/runs[?]run=digits_mae_tiny-"), timeout=SLOW)
+    watched(page)
+    stopped_and_resumed(page)
 
     page.get_by_role("button", name="Evaluate").click()
     for protocol in ("knn", "linear_probe"):
@@ -112,7 +126,7 @@ def test_a_run_from_the_form_to_its_score(visit: Callable[..., Page]) -> None:
         trained, chance = (
             float(row.locator("td").nth(at).inner_text().split()[0]) for at in (2, 3)
         )
-        assert 30 < trained <= 100 and 10 < chance <= 100  # ten classes, told from real features
+        assert 30 < trained <= 100 and 10 < chance <= 100  # of ten classes
     expect(page.locator("[data-found=judged]")).to_have_text("", timeout=SLOW)
 
 
@@ -150,9 +164,7 @@ def test_a_hostile_name_is_inert(visit: Callable[..., Page], app_server: Any) ->
     expect(page.locator(".queue li")).to_contain_text(HOSTILE)
     link.focus()
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="Stop now").click()
-    page.get_by_role("alertdialog").get_by_role("button", name="Stop now").click()
-    state_is(page, "cancelled")
+    stop_now(page)
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Keep it").click()
     assert (app_server.home / "runs" / name).is_dir()
