@@ -22,7 +22,7 @@ from app.sentences import whole
 from workbench.errors import BadInput
 from workbench.runs import launching
 from workbench.runs.config import RunConfig
-from workbench.runs.judging import start_judging
+from workbench.runs.judging import start_judging, stop_judging
 from workbench.runs.queue import Queue, ensure_runner
 from workbench.runs.removing import delete
 from workbench.runs.store import ENDED, ID, Run, RunStore
@@ -167,7 +167,9 @@ def resume(request: Request, body: dict[str, Any]) -> Any:
 
 @changing
 def evaluate(request: Request, body: dict[str, Any]) -> Any:
-    """Measure the newest checkpoint by protocols, beside random init."""
+    """Measure the newest checkpoint by protocols, beside random init; or `stop` that."""
+    if body.get("stop") is True:
+        return stop_judging(_run(request))
     data, protocols = body.get("data", ""), body.get("protocols", ["knn", "linear_probe"])
     texts = [data, *protocols] if isinstance(protocols, list) else [None]
     if not all(isinstance(each, str) for each in texts):

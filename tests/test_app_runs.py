@@ -23,7 +23,6 @@ from workbench.runs.judging import FILE, judging, start_judging
 from workbench.runs.queue import Queue
 from workbench.runs.removing import delete
 from workbench.runs.store import METRICS, STOP, Run, RunStore, write_json
-from workbench.runs.surroundings import surroundings
 from workbench.runs.telling import told
 
 OURS = {"x-workbench": "runs"}
@@ -283,13 +282,3 @@ def test_a_lent_gpu_is_left_by_the_pages(monkeypatch: pytest.MonkeyPatch) -> Non
     finally:
         compose.gpu.is_lent = False
     assert asked == ["auto", "forgotten", "cpu", "cuda", "forgotten", "auto"]
-
-
-def test_threads_of_runs_sleep_unless_the_user_says_otherwise(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    assert surroundings({"variables": {"OMP_NUM_THREADS": 2}})["OMP_WAIT_POLICY"] == "passive"
-    assert surroundings({"variables": {"OMP_NUM_THREADS": 2}})["OMP_NUM_THREADS"] == "2"
-    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
-    assert surroundings()["OMP_WAIT_POLICY"] == "active"

@@ -116,7 +116,7 @@ class RunPage {
     this.softly = button("Stop after a checkpoint", () => this.act("/cancel"));
     this.now = button("Stop now", () => this.ask("What was trained since the last checkpoint is lost. Stop it now?", "Stop now", () => this.act("/cancel", { now: true })));
     this.resume = button("Resume", () => this.act("/resume"), "main");
-    this.judge = button("Evaluate", () => this.act("/evaluate"));
+    this.judge = button("Evaluate", () => this.act("/evaluate", { stop: this.row.evaluating.state === "running" }));
     this.judge.title = "k nearest neighbours and a linear probe on frozen features, beside the same on random weights";
     this.gone = button("Delete", () => this.ask(`Delete it with its ${this.row.checkpoints.length} checkpoints and all pictures, for good?`, "Delete for good",
       () => this.act("/delete", { confirm: this.id }).then((done) => done && this.leave())), "");
@@ -214,7 +214,8 @@ class RunPage {
     this.softly.disabled = over || row.state === "stopping";
     this.now.disabled = over;
     this.resume.disabled = !over || row.state === "done";
-    this.judge.disabled = !row.checkpoints.length || row.evaluating.state === "running";
+    this.judge.disabled = !row.checkpoints.length;
+    setText(this.judge, row.evaluating.state === "running" ? "Stop the evaluation" : "Evaluate");
     this.gone.disabled = !over || row.evaluating.state === "running";
   }
   draw() {

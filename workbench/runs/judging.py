@@ -72,7 +72,7 @@ def judging(run: Run) -> dict[str, Any]:
     """Return how the last evaluation stands: {}, or `state`, `tasks`, `done`, `share` and `reason`.
 
     `tasks` are [protocols, step]; `done` of them are behind, and `share` of the next, 0 to 1.
-    `state` is running, done, failed, or crashed for a process that ended without a word.
+    `state` is running, done, stopped, failed, or crashed for a process that ended without a word.
     """
     for each in STARTED:
         each.poll()
@@ -87,12 +87,13 @@ def judging(run: Run) -> dict[str, Any]:
     return {**found, "state": "crashed", "reason": said}
 
 
-def stop_judging(run: Run) -> None:
-    """End an evaluation that is going on."""
+def stop_judging(run: Run) -> dict[str, Any]:
+    """End an evaluation that is going on; scores that were noted stay."""
     found = judging(run)
     if found.get("state") == "running" and found.get("pid"):
         end_tree(int(found["pid"]), str(found["mark"]))
-        _change(run, state="failed", reason="it was stopped")
+        _change(run, state="stopped")
+    return judging(run)
 
 
 def _change(run: Run, **changes: Any) -> None:
