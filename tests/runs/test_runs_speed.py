@@ -81,3 +81,13 @@ def test_a_training_process_sleeps_where_it_waits_and_what_a_user_sets_stays() -
         text=True, check=True,
     )  # fmt: skip
     assert int(faults.stdout) < 4000  # 20 buffers of 16 MB anew are 78,125 pages of 4 kB
+
+
+def test_a_foretold_peak_is_that_of_the_process_alone() -> None:
+    """A process started by a large one must not count what that one holds."""
+    ballast = torch.ones(100_000_000)  # 400 MB
+    script = "from workbench.runs.rehearsing import peak; print(peak('cpu'))"
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )  # fmt: skip
+    assert 10 * 2**20 < int(told.stdout) < ballast.nbytes

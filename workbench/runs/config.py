@@ -65,6 +65,7 @@ class RunConfig:
     crop: Annotated[float, Knob("smallest crop, share of the area; 1 = whole", 0.01, 1, 0.05)] = 0.3
     flip: Annotated[bool, Knob("mirror half of the pictures")] = True
     color: Annotated[float, Knob("strength of colour changes", 0, 2, 0.1)] = 0.0
+    field: Annotated[float, Knob("strength of changes by random fields", 0, 2, 0.1)] = 0.0
     seed: Annotated[int, Knob("of everything that is random", 0, 2**53, 1, None, 100)] = 0
     device: Annotated[str, Knob("where it is computed", choices=DEVICES)] = "auto"
     precision: Annotated[str, Knob("of the matrix products", choices=PRECISIONS)] = "auto"

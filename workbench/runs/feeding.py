@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.data.augment import augmented, augmented_maps, plain, plain_maps
+from workbench.data.random_fields import varied
 from workbench.data.sets import Pictures
 from workbench.objectives import Batch, Objective
 from workbench.runs.config import RunConfig
@@ -103,6 +104,7 @@ class Feed:
             out = augmented(
                 flat, noise, config.size, crop=config.crop, flip=config.flip, color=config.color
             )
+            out = varied(out, noise, config.field)
         return out.unflatten(1, (frames, -1)) if frames else out
 
     def _maps(self, values: NDArray[Any], noise: Noise | None) -> Tensor:

@@ -87,11 +87,12 @@ def setting(config: RunConfig) -> Setting:
             f"{objective.name} needs {objective.takes}, but {dataset.name} gives "
             f"{' and '.join(dataset.gives)}; take another data set or objective."
         )
-    if config.color and objective.takes not in ("images", "labelled"):
-        raise BadInput(
-            f"color is {config.color}, but only single pictures are recoloured and "
-            f"{objective.name} learns from {objective.takes}; set color=0."
-        )
+    for knob, value in (("color", config.color), ("field", config.field)):
+        if value and objective.takes not in ("images", "labelled"):
+            raise BadInput(
+                f"{knob} is {value}, but only single pictures are recoloured and "
+                f"{objective.name} learns from {objective.takes}; set {knob}=0."
+            )
     recipe = config.mask or objective.default_mask
     if not objective.masked:
         recipe = ""
