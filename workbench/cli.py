@@ -14,6 +14,7 @@ from typer.exceptions import Abort, Exit, TyperException
 from workbench.commands.app import app as app_command
 from workbench.commands.atlas import atlas
 from workbench.commands.doctor import doctor
+from workbench.commands.explain import explain, missingness
 from workbench.commands.gallery import gallery
 from workbench.commands.imports import masks
 from workbench.commands.inside import attend, interventions
@@ -48,7 +49,7 @@ cli.command("atlas")(atlas)
 cli.command("matrix")(matrix)
 cli.command("search")(search)
 cli.command("studio")(studio)
-for command in (objectives, presets, sweep, interventions, attend):
+for command in (objectives, presets, sweep, interventions, attend, explain, missingness):
     cli.command(command.__name__)(command)
 cli.add_typer(masks, name="masks")
 cli.add_typer(runs, name="runs")

@@ -73,7 +73,7 @@ def attend(
 
     if query is not None and query < 0:
         raise BadInput(f"--query is {query}, but patches count from 0; leave it out for the class.")
-    pixels, notes = _opened(photo)
+    pixels, notes = opened(photo)
     network = load_network(model, weights=weights)
     spec = InsideSpec(
         photo=photo, fit=fit, model=model, mask=mask, hide=hide, change=change,  # pyright: ignore
@@ -87,7 +87,8 @@ def attend(
     say(record, [*_lines(found, record), f"written to {out}"], as_json)
 
 
-def _opened(given: str) -> tuple[Any, list[str]]:
+def opened(given: str) -> tuple[Any, list[str]]:
+    """A photo of the user's, or a bundled one: uint8 [h, w, 3], and what there is to say of it."""
     from workbench.commands.reconstruct import chosen
     from workbench.scenes import SceneSpec
     from workbench.scenes.photos import source

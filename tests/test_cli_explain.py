@@ -1,0 +1,53 @@
+"""`explain` and `missingness` on the command line, with a classifier of the user's own."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from workbench.cli import run
+from workbench.models import load_network
+from workbench.models.loading import save_network
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    torch.manual_seed(0)
+    network = load_network("timm:vit_tiny_patch16_224", size=(64, 64), classes=3)
+    save_network(network, folder, "vit_tiny_patch16_224", ("cat", "dog", "bird"))
+    return folder
+
+
+def test_a_photo_is_explained_and_judged(classifier, tmp_path, capsys) -> None:
+    out = tmp_path / "why"
+    assert run(["explain", "coffee", "--model", str(classifier), "--method", "occlusion",
+                "--remove-with", "drop_tokens", "--target", "cat", "--out", str(out),
+                "--json"]) == 0  # fmt: skip
+    told = json.loads(capsys.readouterr().out)
+    assert told == json.loads((out / "report.json").read_text())
+    assert (told["label"], told["target"], told["removal"]) == ("cat", 0, "drop_tokens(layer=0)")
+    assert np.load(out / "map.npy").shape == (4, 4) == tuple(told["shape"])
+    for name in ("over.png", "map.png"):
+        with Image.open(out / name) as picture:
+            assert picture.size == (64, 64)
+    seen = {(each["map"], each["kind"], each["removal"]) for each in told["judged"]}
+    assert len(seen) == 3 * 2 * 2 and ("centre", "insertion", "black()") in seen
+    assert run(["explain", "coffee", "--model", str(classifier), "--out", str(out),
+                "--target", "wolf"]) == 2  # fmt: skip
+    assert "'wolf' is no class of" in capsys.readouterr().err
+
+
+def test_missingness_prints_a_row_a_setting(classifier, tmp_path, capsys) -> None:
+    out = tmp_path / "rows.json"
+    assert run(["missingness", "--model", str(classifier), "--data", "photos", "--count", "6",
+                "--shares", "0; 0.5", "--order", "random; salient_first",
+                "--out", str(out)]) == 0  # fmt: skip
+    text = capsys.readouterr().out
+    rows = json.loads(out.read_text())["rows"]
+    assert len(rows) == 2 * 5 * 2 == sum("[" in line for line in text.splitlines())
+    assert all(row["same"] == 1 for row in rows if row["share"] == 0)
+    assert run(["missingness", "--model", str(classifier), "--shares", "half"]) == 2
+    assert "wanted numbers" in capsys.readouterr().err

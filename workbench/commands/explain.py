@@ -1,0 +1,211 @@
+"""`explain` a prediction, and `missingness`: what is said as more and more goes missing."""
+
+import io
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workbench.commands.arguments import number_option
+from workbench.commands.output import AsJson, as_text, output_folder, say, table, write_bytes
+from workbench.commands.progress import Telling
+from workbench.errors import BadInput
+
+Model = Annotated[
+    str, typer.Option(help="A classifier: a folder, a checkpoint's path, or timm:NAME.")
+]
+Weights = Annotated[Path | None, typer.Option(help="With timm:NAME, a file of its weights.")]
+BASELINES = ("random", "centre")
+
+
+def explain(
+    photo: Annotated[str, typer.Argument(help="A PNG, JPEG or WebP file, or a bundled photo.")],
+    model: Model,
+    out: Annotated[Path, typer.Option(help="Folder for map.png, over.png, map.npy, report.json.")],
+    method: Annotated[
+        str, typer.Option(help="Such as 'rise(count=500)', occlusion, grad_cam.")
+    ] = "integrated_gradients",
+    remove_with: Annotated[
+        str, typer.Option(help="A fill, or layer_mask, drop_tokens, hide_keys.")
+    ] = "grey",
+    target: Annotated[
+        str | None, typer.Option(help="Class by name or number; else the top.")
+    ] = None,
+    judge: Annotated[
+        str, typer.Option(help="Ways of removing for the curves, with ; between; empty for none.")
+    ] = "black; blur",
+    weights: Weights = None,
+    fit: Annotated[str, typer.Option(help="crop, letterbox or resize.")] = "crop",
+    seed: Annotated[int, number_option("Decides whatever is drawn.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Say which parts of a photo a class rests on, and judge it by removing them.
+
+    The deletion and insertion areas stand beside those of a random and of a centred map.
+    """
+    import numpy as np
+
+    from workbench.commands.inside import opened
+    from workbench.data.images import fit as fitted
+    from workbench.explain import explain as attribute
+    from workbench.explain.judging import curves
+    from workbench.explain.removal import cells_of
+    from workbench.models import load_network
+    from workbench.plots.attribution import attribution_map, attribution_over
+
+    pixels, notes = opened(photo)
+    network = load_network(model, weights=weights)
+    picture = fitted(pixels, network.size[0], network.size[1], fit)  # pyright: ignore[reportArgumentType]
+    image = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32) / np.float32(255)
+    ticker = Telling("pictures")
+    found = attribute(
+        network, image, target, method, remove_with, seed=seed,
+        watch=lambda step: bool(ticker.tell(step.done, step.total)),
+    )  # fmt: skip
+    ticker.end()
+    grid = cells_of(network, network.size)
+    cells = {"map": found.cells(grid)}
+    for name in BASELINES:
+        cells[name] = attribute(network, image, found.target, name, seed=seed).values
+    judged: list[dict[str, Any]] = []
+    operators = [each.strip() for each in judge.split(";") if each.strip()]
+    for name, values in cells.items() if operators else ():
+        for curve in curves(network, image, found.target, values, operators):
+            judged.append({
+                "map": name, "kind": curve.kind, "removal": curve.operator, "area": curve.area,
+                "shares": curve.shares.tolist(), "values": curve.values.tolist(),
+            })  # fmt: skip
+    folder = output_folder(out)
+    write_bytes(folder / "map.png", _png(attribution_map(found.scaled(), network.size)))
+    write_bytes(folder / "over.png", _png(attribution_over(picture, found.scaled())))
+    kept = io.BytesIO()
+    np.save(kept, found.values)
+    write_bytes(folder / "map.npy", kept.getvalue())
+    record: dict[str, Any] = {
+        "photo": photo, "model": model, "fit": fit, "seed": seed, **found.as_dict(),
+        "grid": grid.record(), "judged": judged, "warnings": notes,
+    }  # fmt: skip
+    write_bytes(folder / "report.json", as_text(record).encode())
+    say(record, [*_told(record), f"written to {out}"], as_json)
+
+
+def _told(record: dict[str, Any]) -> list[str]:
+    removed = f", removed with {record['removal']}" if record["removal"] else ""
+    lines = [
+        f"{record['label']} ({record['score']:.1%}) by {record['method']}{removed}, "
+        f"{record['evaluations']} pictures shown"
+    ]
+    if record["blank"]:
+        lines.append("The map is one value everywhere: it says nothing.")
+    lines += [f"{name}: {value:.4g}" for name, value in record["notes"].items()]
+    rows = [
+        (each["map"], each["kind"], each["removal"], f"{each['area']:.3f}")
+        for each in record["judged"]
+    ]
+    if rows:
+        lines += table(("map", "curve", "removed with", "area"), rows)
+        lines.append("A good map has a smaller deletion and a larger insertion area than random.")
+    return lines + list(record["warnings"])
+
+
+def missingness(
+    model: Model,
+    data: Annotated[
+        str,
+        typer.Option(help="Recipe of pictures, such as 'cifar10' or 'folder(path=\"photos\")'."),
+    ] = "photos",
+    remove_with: Annotated[
+        str, typer.Option(help="Ways of removing, with ; between; empty for all that go.")
+    ] = "",
+    order: Annotated[
+        str, typer.Option(help="random, salient_first, salient_last, with ; between.")
+    ] = "random",
+    shares: Annotated[str, typer.Option(help="Shares to remove, with ; between.")] = (
+        "0; 0.1; 0.25; 0.5; 0.75; 0.9"
+    ),
+    count: Annotated[int, number_option("Pictures at most.")] = 200,
+    weights: Weights = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the numbers as this .json.")] = None,
+    seed: Annotated[int, number_option("Decides the random order.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how a classifier's answers change as growing parts of pictures go missing."""
+    import numpy as np
+
+    from workbench.data.sets import DATASETS
+    from workbench.evaluations.missingness import missingness as measure
+    from workbench.models import load_network
+
+    network = load_network(model, weights=weights)
+    loaded = DATASETS.parse(data).load(max(network.size), train=False)
+    rows = np.random.default_rng(seed).permutation(len(loaded))[: max(1, count)]
+    part = loaded.rows(np.sort(rows))
+    images = _fitted(part.images, network.size)
+    labels = part.labels if network.classes == len(part.classes) else None
+    operators = _parts(remove_with) or _all_for(network.kind)
+    orders, levels = _parts(order), [_number(each) for each in _parts(shares)]
+    total = len(orders) * len(operators) * len(levels)
+    ticker = Telling("settings")
+    found: list[dict[str, Any]] = []
+    for each in measure(
+        network, images, labels, operators=operators, orders=orders, shares=levels, seed=seed  # pyright: ignore[reportArgumentType]
+    ):  # fmt: skip
+        found.append(each.summary())
+        ticker.tell(len(found), total)
+    ticker.end()
+    record = {"model": model, "data": data, "count": len(images), "seed": seed, "rows": found}
+    if out is not None:
+        write_bytes(out, as_text(record).encode())
+    say(record, _table(found, labels is not None), as_json)
+
+
+def _table(found: list[dict[str, Any]], labelled: bool) -> list[str]:
+    def span(row: dict[str, Any], name: str, form: str = ".2f") -> str:
+        return f"{row[name]:{form}} [{row[name + '_low']:{form}}, {row[name + '_high']:{form}}]"
+
+    header = ["order", "removed with", "share", "same class", "class entropy", "confidence"]
+    rows: list[list[str]] = []
+    for row in found:
+        cells = [row["order"], row["operator"], f"{row['share']:.2f}", span(row, "same"),
+                 span(row, "class_entropy"), span(row, "confidence")]  # fmt: skip
+        rows.append([*cells, span(row, "accuracy")] if labelled else cells)
+    lines = table([*header, "accuracy"] if labelled else header, rows)
+    lines.append("Entropies in bits; 95 % intervals. A class entropy that falls is the bias.")
+    return lines
+
+
+def _all_for(kind: str) -> list[str]:
+    inside = {"convnet": ["layer_mask"], "vit": ["drop_tokens"]}
+    return ["grey", "black", "blur", "neighbour", *inside.get(kind, [])]
+
+
+def _parts(text: str) -> list[str]:
+    return [each.strip() for each in text.split(";") if each.strip()]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise BadInput(f"--shares holds {text!r}, wanted numbers from 0 to below 1.") from None
+
+
+def _fitted(images: Any, size: tuple[int, int]) -> Any:
+    """uint8 [n, h, w, c] as float32 [n, 3, *size] in [0, 1]."""
+    import numpy as np
+
+    from workbench.data.images import fit as fitted
+
+    if images.shape[-1] == 1:
+        images = np.repeat(images, 3, -1)
+    if images.shape[1:3] != size:
+        images = np.stack([fitted(each, *size) for each in images])
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32) / 255
+
+
+def _png(pixels: Any) -> bytes:
+    from PIL import Image
+
+    kept = io.BytesIO()
+    Image.fromarray(pixels).save(kept, "PNG")
+    return kept.getvalue()
