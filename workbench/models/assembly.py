@@ -11,6 +11,7 @@ from workbench.errors import BadInput, shown
 from workbench.models.headers import block_count
 from workbench.models.mae import DecoderShape, MaskedAutoencoder
 from workbench.models.positions import stretch_positions
+from workbench.models.token_encoder import TokenAutoencoder
 from workbench.models.transformer import ViT, ViTShape
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -27,6 +28,16 @@ def assemble(
     _check_blocks(state, "encoder.blocks.", shape.depth, shape.dim, shape.heads, origin)
     _check_blocks(state, "decoder_blocks.", decoder.depth, decoder.dim, decoder.heads, origin)
     return _filled(lambda: MaskedAutoencoder(shape, decoder), state, origin)
+
+
+def assemble_tokens(
+    state: Mapping[str, Tensor], shape: ViTShape, origin: object
+) -> TokenAutoencoder:
+    """A `TokenEncoder` of pixels that holds the tensors of `state`; raises as `assemble` does."""
+    _check_blocks(state, "encoder.blocks.", shape.depth, shape.dim, shape.heads, origin)
+    places = torch.zeros(1, shape.prefix + shape.tokens, 1)
+    found = {"decoder_pos_embed": places, **state}
+    return _filled(lambda: TokenAutoencoder(shape), found, origin)
 
 
 def assemble_encoder(state: Mapping[str, Tensor], shape: ViTShape, origin: object) -> ViT:

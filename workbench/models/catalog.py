@@ -15,6 +15,7 @@ from workbench.errors import BadInput, shown
 from workbench.models.headers import HF_WEIGHTS, SUFFIXES, Header, describe, read_json
 
 SCHEMA = 1
+TOKENS = "mask tokens in the encoder"  # what the card of a model without a decoder says instead
 RUN, RUN_CARD, RUN_WEIGHTS = "run:", "model.json", "checkpoints"
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "checkpoints"
 OURS = "workbench"
@@ -116,9 +117,9 @@ def _trained() -> Iterator[ModelInfo | str]:
         return
     for run in sorted(runs, key=_begun, reverse=True):
         with contextlib.suppress(OSError):
-            # Every new checkpoint changes its folder's time.
-            stamps = [Path(run, name).stat() for name in (RUN_CARD, RUN_WEIGHTS)]
-            known = _known_run(run, tuple((each.st_mtime_ns, each.st_ino) for each in stamps))
+            # Every new checkpoint changes its folder's time; the card is there before the first.
+            stamp = Path(run, RUN_WEIGHTS).stat()
+            known = _known_run(run, ((stamp.st_mtime_ns, stamp.st_ino),))
             if known is not None:
                 yield known
 
@@ -139,7 +140,7 @@ def _known_run(place: str, stamp: Stamp) -> ModelInfo | str | None:
     """The model of a run as it stands, the sentence that tells what it lacks, or None."""
     run = Path(place)
     weights = newest_weights(run)
-    if weights is None:
+    if weights is None or not (run / RUN_CARD).is_file():
         return None
     try:
         card = read_card(run / RUN_CARD)
@@ -263,6 +264,8 @@ def read_card(path: Path) -> dict[str, Any]:
                   "heads": 1024, "hidden": 1 << 20},
         "decoder": {"dim": 65536, "depth": 512, "heads": 1024, "hidden": 1 << 20},
     }  # fmt: skip
+    if card.get("decoder") == TOKENS:
+        counts.pop("decoder")
     for part, fields in counts.items():
         values = card.get(part)
         for field, limit in fields.items():

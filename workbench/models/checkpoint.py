@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import BadInput, shown
-from workbench.models.assembly import assemble
+from workbench.models.assembly import assemble, assemble_tokens
 from workbench.models.catalog import (
     RUN_CARD,
     RUN_WEIGHTS,
     SCHEMA,
+    TOKENS,
     file_hash,
     newest_weights,
     read_card,
@@ -26,6 +27,7 @@ from workbench.models.mae import DecoderShape, MaskedAutoencoder
 from workbench.models.patches import IMAGENET_MEAN, IMAGENET_STD, normalise, patchify
 from workbench.models.positions import Stretch
 from workbench.models.safe_load import read_weights
+from workbench.models.token_encoder import TokenEncoder
 from workbench.models.transformer import ViTShape
 
 
@@ -230,15 +232,21 @@ def run_card(model: nn.Module, norm_pix: object, title: str) -> dict[str, Any] |
             predicts something else.
         title: what people call the run.
     """
-    if type(norm_pix) is not bool or not isinstance(model, MaskedAutoencoder):
+    # Exactly these: what derives from them asks for more than a picture and a mask.
+    if type(norm_pix) is not bool or type(model) not in (MaskedAutoencoder, TokenEncoder):
         return None
-    shape = {each.name: getattr(model.shape, each.name) for each in fields(ViTShape)}
-    with torch.device("meta"):
-        plain = MaskedAutoencoder(ViTShape(**shape), model.decoder_shape).state_dict()
+    assert isinstance(model, MaskedAutoencoder | TokenEncoder)
+    own = model.shape if isinstance(model, MaskedAutoencoder) else model.encoder.shape
+    shape = {each.name: getattr(own, each.name) for each in fields(ViTShape)}
+    decoder = asdict(model.decoder_shape) if isinstance(model, MaskedAutoencoder) else TOKENS
     state = model.state_dict()
+    with torch.device("meta"):
+        if isinstance(model, MaskedAutoencoder):
+            plain = MaskedAutoencoder(ViTShape(**shape), model.decoder_shape).state_dict()
+        else:
+            plain = TokenEncoder(ViTShape(**shape), own.patch**2 * 3).state_dict()
     if any(name not in state or state[name].shape != plain[name].shape for name in plain):
         return None
-    decoder = asdict(model.decoder_shape)
     told = {"schema": SCHEMA, "title": title, "norm_pix": norm_pix, "sha256": ""}
     return {**told, "shape": shape, "decoder": decoder}
 
@@ -259,9 +267,13 @@ def read_trained(run: Path) -> Checkpoint:
         raise BadInput(f"{run.name} has no checkpoint yet; wait for its first, or train it.")
     tensors, _ = read_weights(weights)
     own = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-    shape, decoder = ViTShape(**card["shape"]), DecoderShape(**card["decoder"])
+    shape = ViTShape(**card["shape"])
+    if card["decoder"] == TOKENS:
+        model: MaskedAutoencoder = assemble_tokens(own, shape, weights)
+    else:
+        model = assemble(own, shape, DecoderShape(**card["decoder"]), weights)
     return Checkpoint(
-        model=assemble(own, shape, decoder, weights),
+        model=model,
         card={**card, "name": run.name, "steps": int(weights.stem.removeprefix("step-"))},
         norm_pix=card["norm_pix"],
         grid=(shape.rows, shape.cols),

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.models.assembly import assemble
+from workbench.models.assembly import assemble, assemble_tokens
 from workbench.models.mae import MaskedAutoencoder
+from workbench.models.token_encoder import TokenAutoencoder
 from workbench.models.transformer import Block, ViTShape, attended
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -100,6 +101,8 @@ def prepared(
     """
     with torch.inference_mode():
         state = {k: v.detach().to(device, dtype) for k, v in model.state_dict().items()}
+        if isinstance(model, TokenAutoencoder):
+            return assemble_tokens(state, model.shape, "the model")
         ready = assemble(state, model.shape, model.decoder_shape, "the model")
         ready.encoder.add_module("patch_embed", FlatEmbed(ready.encoder.patch_embed.proj))
         if device.type == "cpu" and packing_works(dtype):

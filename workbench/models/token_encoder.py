@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from workbench.models.mae import DecoderShape, MaskedAutoencoder
 from workbench.models.transformer import ViT, ViTShape, gather_tokens
 
 
@@ -55,6 +56,46 @@ class TokenEncoder(nn.Module):
         for block in blocks:
             x = block(x)
         return self.head(encoder.norm(last(x, hidden.shape[1])))
+
+
+class TokenAutoencoder(MaskedAutoencoder):
+    """A trained `TokenEncoder` whose head says pixels, asked in the way of a masked autoencoder.
+
+    Its weights have that one's names; there are no decoder's blocks.
+    """
+
+    def __init__(self, shape: ViTShape) -> None:
+        nn.Module.__init__(self)
+        self.shape, self.decoder_shape = shape, DecoderShape(depth=0)
+        self.encoder = ViT(shape)
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, shape.dim))
+        self.head = nn.Linear(shape.dim, shape.patch**2 * 3)
+        places = torch.zeros(1, shape.prefix + shape.tokens, 1)  # of a decoder there is none
+        self.decoder_pos_embed = nn.Parameter(places, requires_grad=False)
+        self.decoder_blocks = nn.ModuleList()
+
+    def forward(
+        self,
+        patches: Tensor,
+        visible: Tensor,
+        hidden: Tensor,
+        *,
+        everything: bool = False,
+        activations: dict[str, Tensor] | None = None,
+        maps: list[Tensor] | None = None,
+    ) -> Tensor:
+        """See `MaskedAutoencoder.forward`; maps are over all places, hidden ones included."""
+        flags = torch.zeros(patches.shape[:2], dtype=torch.bool, device=patches.device)
+        flags.scatter_(1, hidden.expand(len(patches), -1), True)
+        x = self.encoder.embed(patches, hidden=flags, token=self.mask_token)
+        for block in self.encoder.blocks:
+            x = block(x, None, maps)
+        x, prefix = self.encoder.norm(x), self.shape.prefix
+        if activations is not None:
+            seen = gather_tokens(x[:, prefix:], visible)
+            activations["latent"] = torch.cat([x[:, :prefix], seen], dim=1)
+        said = self.head(x[:, prefix:])
+        return said if everything else gather_tokens(said, hidden)
 
 
 def mean_where(values: Tensor, where: Tensor) -> Tensor:

@@ -37,6 +37,7 @@ class Mto(Objective):
     paper: ClassVar[str] = "arXiv:2404.08330"
     default_mask: ClassVar[str] = "units(ratio=0.6, unit=2)"
     equal_counts: ClassVar[bool] = False
+    norm_pix: ClassVar[bool] = False  # what a run's card says of its pixels
     shareable: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("mto", 1500, 38_000)
 

@@ -30,6 +30,7 @@ class Simmim(Objective):
     paper: ClassVar[str] = "arXiv:2111.09886"
     default_mask: ClassVar[str] = "units(ratio=0.6, unit=2)"
     equal_counts: ClassVar[bool] = False
+    norm_pix: ClassVar[bool] = False  # what a run's card says of its pixels
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("simmim", 1500, 40_000)
 
     def build(self, shape: EncoderShape, seed: int) -> TokenEncoder:

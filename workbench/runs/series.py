@@ -60,9 +60,21 @@ def series(run: Run, name: str, across: Across = "step") -> tuple[list[float], l
     `pictures` are those seen, repeats counted. `seconds` are of training alone: the time of each
     logged step stands for those since the line before, and pauses do not count.
     """
+    try:
+        stat = (run.path / METRICS).stat()
+    except OSError:
+        return [], []
+    x, y = _series(run, name, across, stat.st_mtime_ns, stat.st_size)
+    return list(x), list(y)
+
+
+@lru_cache(maxsize=512)
+def _series(
+    run: Run, name: str, across: Across, changed: int, size: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     x, y, spent, before = list[float](), list[float](), 0.0, 0
     batch = int(run.record.get("batch") or 1) if across == "pictures" else 1
-    for row in logged(run):
+    for row in _logged(run, changed, size):
         step, seconds = int(row["step"]), row.get("seconds")
         spent += (step - before) * (seconds if isinstance(seconds, int | float) else 0.0)
         before = step
@@ -70,7 +82,7 @@ def series(run: Run, name: str, across: Across = "step") -> tuple[list[float], l
         if isinstance(value, int | float) and math.isfinite(value):
             x.append(spent if across == "seconds" else float(step * batch))
             y.append(float(value))
-    return x, y
+    return tuple(x), tuple(y)
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:
