@@ -48,7 +48,6 @@ def explain(
     from workbench.commands.inside import opened
     from workbench.data.images import fit as fitted
     from workbench.explain import explain as attribute
-    from workbench.explain.judging import curves
     from workbench.explain.removal import cells_of
     from workbench.models import load_network
     from workbench.plots.attribution import attribution_map, attribution_over
@@ -64,17 +63,7 @@ def explain(
     )  # fmt: skip
     ticker.end()
     grid = cells_of(network, network.size)
-    cells = {"map": found.cells(grid)}
-    for name in BASELINES:
-        cells[name] = attribute(network, image, found.target, name, seed=seed).values
-    judged: list[dict[str, Any]] = []
-    operators = [each.strip() for each in judge.split(";") if each.strip()]
-    for name, values in cells.items() if operators else ():
-        for curve in curves(network, image, found.target, values, operators):
-            judged.append({
-                "map": name, "kind": curve.kind, "removal": curve.operator, "area": curve.area,
-                "shares": curve.shares.tolist(), "values": curve.values.tolist(),
-            })  # fmt: skip
+    judged = _judged(network, image, found, judge, seed)
     folder = output_folder(out)
     write_bytes(folder / "map.png", _png(attribution_map(found.scaled(), network.size)))
     write_bytes(folder / "over.png", _png(attribution_over(picture, found.scaled())))
@@ -87,6 +76,30 @@ def explain(
     }  # fmt: skip
     write_bytes(folder / "report.json", as_text(record).encode())
     say(record, [*_told(record), f"written to {out}"], as_json)
+
+
+def _judged(
+    network: Any, image: Any, found: Any, operators: str, seed: int
+) -> list[dict[str, Any]]:
+    """Deletion and insertion curves of the map and of the baselines, for each way of removing."""
+    from workbench.explain import explain as attribute
+    from workbench.explain.judging import curves
+    from workbench.explain.removal import cells_of
+
+    ways = _parts(operators)
+    if not ways:
+        return []
+    maps = {"map": found.cells(cells_of(network, network.size))}
+    for name in BASELINES:
+        maps[name] = attribute(network, image, found.target, name, seed=seed).values
+    return [
+        {
+            "map": name, "kind": curve.kind, "removal": curve.operator, "area": curve.area,
+            "shares": curve.shares.tolist(), "values": curve.values.tolist(),
+        }
+        for name, values in maps.items()
+        for curve in curves(network, image, found.target, values, ways)
+    ]  # fmt: skip
 
 
 def _told(record: dict[str, Any]) -> list[str]:

@@ -133,17 +133,7 @@ def missingness(
     """
     network = network_of(model)
     chosen = [removal(each) for each in operators]
-    for each in chosen:
-        each.check(network)
-    if not network.classes:
-        raise BadInput(f"{network.name} has no head, so it says no class; take a classifier.")
-    wrong = [each for each in shares if not 0 <= each < 1]
-    unknown = [each for each in orders if each not in get_args(Order)]
-    if wrong or unknown:
-        raise BadInput(
-            f"{shown((wrong + unknown)[0])} is no share from 0 to below 1 and no order of "
-            f"{', '.join(get_args(Order))}; correct it."
-        )
+    _check(network, chosen, orders, shares)
     cells = grid or cells_of(network, (pictures.shape[2], pictures.shape[3]))
     whole = _probabilities(network, removal("grey"), pictures, None, batch)
     before = whole.argmax(1)
@@ -156,6 +146,22 @@ def missingness(
                 if found is None:
                     found = _probabilities(network, operator, pictures, hidden, batch)
                 yield Missing(str(operator), order, share, found, before, labels)
+
+
+def _check(
+    network: Network, operators: Sequence[Removal], orders: Sequence[str], shares: Sequence[float]
+) -> None:
+    for each in operators:
+        each.check(network)
+    if not network.classes:
+        raise BadInput(f"{network.name} has no head, so it says no class; take a classifier.")
+    wrong = [each for each in shares if not 0 <= each < 1]
+    wrong += [each for each in orders if each not in get_args(Order)]
+    if wrong:
+        raise BadInput(
+            f"{shown(wrong[0])} is no share from 0 to below 1 and no order of "
+            f"{', '.join(get_args(Order))}; correct it."
+        )
 
 
 def _probabilities(
