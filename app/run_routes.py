@@ -22,7 +22,7 @@ from app.sentences import whole
 from workbench.errors import BadInput
 from workbench.runs import launching
 from workbench.runs.config import RunConfig
-from workbench.runs.judging import start_judging, stop_judging
+from workbench.runs.judging import start_judging, stop_judging, usual_protocols
 from workbench.runs.queue import Queue, ensure_runner
 from workbench.runs.removing import delete
 from workbench.runs.store import ENDED, ID, Run, RunStore
@@ -168,13 +168,14 @@ def resume(request: Request, body: dict[str, Any]) -> Any:
 @changing
 def evaluate(request: Request, body: dict[str, Any]) -> Any:
     """Measure the newest checkpoint by protocols, beside random init; or `stop` that."""
+    run = _run(request)
     if body.get("stop") is True:
-        return stop_judging(_run(request))
-    data, protocols = body.get("data", ""), body.get("protocols", ["knn", "linear_probe"])
+        return stop_judging(run)
+    data, protocols = body.get("data", ""), body.get("protocols", list(usual_protocols(run)))
     texts = [data, *protocols] if isinstance(protocols, list) else [None]
     if not all(isinstance(each, str) for each in texts):
         raise BadInput("protocols and data are recipes; send texts.")
-    return start_judging(_run(request), protocols, data)
+    return start_judging(run, protocols, data)
 
 
 @changing

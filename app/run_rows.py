@@ -88,10 +88,15 @@ def scores(run: Run) -> list[dict[str, Any]]:
         if name.endswith("@initial") or not isinstance(row.get("accuracy"), float):
             continue
         before = newest.get(f"{name}@initial")
-        kept = ("protocol", "step", "accuracy", "low", "high", "count", "data", "seconds")
+        kept = ("protocol", "step", "accuracy", "value", "low", "high", "count", "data", "seconds")
         rows.append({key: row.get(key) for key in kept})
         if before is not None:
-            rows[-1]["initial"] = {key: before.get(key) for key in ("accuracy", "low", "high")}
+            rows[-1]["initial"] = {
+                key: before.get(key) for key in ("accuracy", "value", "low", "high")
+            }
+        for measure, found in list(row.get("measures", {}).items())[:1]:
+            rows[-1]["protocol"] = measure
+            rows[-1]["beside"] = {who: told["value"] for who, told in found["beside"].items()}
     return rows
 
 

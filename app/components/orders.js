@@ -49,4 +49,8 @@ function percent(share) {
   return `${(100 * share).toFixed(1)} %`;
 }
 
+function scored(score, key) {  // a share of hits, or the value of a measure in units of its own
+  return (score.value ?? null) === null ? percent(score[key ?? "accuracy"]) : score[key ?? "value"].toPrecision(3);
+}
+
 const isOver = (state) => ["done", "cancelled", "failed", "crashed"].includes(state);

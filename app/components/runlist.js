@@ -63,7 +63,7 @@ class RunRow {
     setText(this.pace, [`${brief(row.step ?? 0)} of ${brief(row.steps)} steps`,
       row.rate ? `${brief(row.rate)} pictures/s` : "", going && row.seconds_left ? `${span(row.seconds_left)} left` : "",
       row.memory ? megabytes(row.memory) : ""].filter(Boolean).join(" · "));
-    setText(this.scores, row.scores.map((score) => `${score.protocol} ${percent(score.accuracy)}`).join(" · "));
+    setText(this.scores, row.scores.map((score) => `${score.protocol} ${scored(score)}`).join(" · "));
     setText(this.when, row.created ? new Date(row.created * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) : "");
     swap(this.image, row.picture ? `/api/runs/${row.id}/picture/${row.picture}&small=1` : "");
   }

@@ -4,8 +4,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.models.mae import sincos_positions
+from workbench.models.mae import MaskedAutoencoder, sincos_positions
 from workbench.models.patches import patchify, unpatchify
+
+
+class ClipAutoencoder(MaskedAutoencoder):
+    """A masked autoencoder of cubes; no picture can be given to it."""
 
 
 def volume_positions(dim: int, slots: int, rows: int, cols: int, prefix: int) -> Tensor:

@@ -48,6 +48,7 @@ class Multimae(DecoderKnobs, NormPix, Objective):
 
     paper: ClassVar[str] = "arXiv:2204.01678"
     takes: ClassVar[Takes] = "modalities"
+    shareable: ClassVar[bool] = False
     default_mask: ClassVar[str] = "dirichlet_budget(ratio=0.8333)"
     frames: ClassVar[str] = "modality band"
     metric: ClassVar[str] = "error of a modality that is hidden whole, told from all the others"

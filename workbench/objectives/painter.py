@@ -43,6 +43,7 @@ class Painter(Objective):
 
     paper: ClassVar[str] = "arXiv:2212.02499"
     takes: ClassVar[Takes] = "tasks"
+    shareable: ClassVar[bool] = False
     default_mask: ClassVar[str] = "target_half(half=0.5, ratio=0.75)"
     equal_counts: ClassVar[bool] = False
     frames: ClassVar[str] = "view"

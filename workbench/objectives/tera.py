@@ -44,6 +44,7 @@ class Tera(Objective):
 
     paper: ClassVar[str] = "arXiv:2007.06028"
     takes: ClassVar[Takes] = "spectrograms"
+    shareable: ClassVar[bool] = False
     default_mask: ClassVar[str] = "layers(a=time_span(ratio=0.15), b=band(share=0.2))"
     equal_counts: ClassVar[bool] = False
     metric: ClassVar[str] = "absolute error on hidden cells, beside interpolation"

@@ -12,7 +12,13 @@ from workbench.errors import BadInput
 from workbench.masks import Grid, Mask
 from workbench.models.mae import MaskedAutoencoder
 from workbench.models.transformer import gather_tokens
-from workbench.models.volumes import cube_statistics, cubes, uncubed, volume_positions
+from workbench.models.volumes import (
+    ClipAutoencoder,
+    cube_statistics,
+    cubes,
+    uncubed,
+    volume_positions,
+)
 from workbench.objectives.decoding import DecoderKnobs, NormPix
 from workbench.objectives.objective import (
     Batch,
@@ -54,7 +60,7 @@ class Videomae(DecoderKnobs, NormPix, Objective):
 
     tube: Annotated[int, Knob("frames of a cube", 1, 16, 1, soft_maximum=4)] = 2
 
-    def build(self, shape: EncoderShape, seed: int) -> MaskedAutoencoder:
+    def build(self, shape: EncoderShape, seed: int) -> ClipAutoencoder:
         """MAE's two parts over cubes.
 
         Raises:
@@ -62,7 +68,7 @@ class Videomae(DecoderKnobs, NormPix, Objective):
         """
         slots = self._slots(shape)
         whole = replace(shape.vit, rows=slots * shape.rows)
-        model = MaskedAutoencoder(whole, self.decoder, 3 * self.tube)
+        model = ClipAutoencoder(whole, self.decoder, 3 * self.tube)
         model.initialise(seed)
         for table in (model.encoder.pos_embed, model.decoder_pos_embed):
             prefix = table.shape[1] - whole.tokens

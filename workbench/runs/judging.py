@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench.data.sets import DATASETS
 from workbench.errors import BadInput
 from workbench.runs.identity import alive, end_tree, me, start_mark
 from workbench.runs.store import GOING, Run, read_json, write_json
@@ -19,8 +20,15 @@ from workbench.runs.surroundings import surroundings
 
 FILE = "evaluating.json"
 PROTOCOLS = ("knn", "linear_probe")
+METRIC = "metric"
 INITIAL = "initial"
 STARTS_WITHIN, SAY_EVERY = 30.0, 1.0
+
+
+def usual_protocols(run: Run) -> tuple[str, ...]:
+    """Return the protocols for a run's own data: without classes the objective's own measure."""
+    gives = DATASETS.parse(run.config.data).gives
+    return PROTOCOLS if "labelled" in gives or "images" in gives else (METRIC,)
 
 
 def start_judging(
