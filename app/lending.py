@@ -55,15 +55,18 @@ def _lend(is_lent: bool) -> None:
     worker.run(scenes.lend_gpu, is_lent)
 
 
-def start() -> None:
-    """Look after the runs of this server in the background; needs no torch."""
-    threading.Thread(target=_look_after, name="runs", daemon=True).start()
+def start(looks_after_queue: bool = True) -> None:
+    """Do a server's part in the background; needs no torch."""
+    threading.Thread(
+        target=_look_after, args=(looks_after_queue,), name="runs", daemon=True
+    ).start()
 
 
-def _look_after() -> None:
+def _look_after(looks_after_queue: bool) -> None:
     try:
         folder = runs_folder()
-        ensure_runner(folder)
+        if looks_after_queue:
+            ensure_runner(folder)
     except (BadInput, OSError) as problem:
         log.warning("Runs cannot be looked after: %s", problem)
         return

@@ -38,11 +38,13 @@ def build_app(gate: Gate, dashboard: int | None = None) -> Any:
     # Every open page listens to a stream that only the server ends.
     stops = "Cancel %s running task(s)"
     logging.getLogger("uvicorn.error").addFilter(lambda record: not record.msg.startswith(stops))
+    from app import lending
     from app.routes import ROUTES
     from app.studio.doors import Doors
     from app.studio.page import LOOK, build
     from workbench.data.images import MAX_BYTES
 
+    lending.start(looks_after_queue=False)
     parent = FastAPI(openapi_url=None)
     parent.router.routes.extend(ROUTES)
     demo = build(dashboard)
