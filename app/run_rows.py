@@ -85,7 +85,8 @@ def scores(run: Run) -> list[dict[str, Any]]:
     newest: dict[str, dict[str, Any]] = {str(row["protocol"]): row for row in run.evaluations()}
     rows: list[dict[str, Any]] = []
     for name, row in newest.items():
-        if name.endswith("@initial") or not isinstance(row.get("accuracy"), float):
+        number = row.get("accuracy", row.get("value"))
+        if name.endswith("@initial") or not isinstance(number, int | float):
             continue
         before = newest.get(f"{name}@initial")
         kept = ("protocol", "step", "accuracy", "value", "low", "high", "count", "data", "seconds")

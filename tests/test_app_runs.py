@@ -93,7 +93,7 @@ def test_a_row_shows_scores_beside_random_init(store: RunStore) -> None:
     run.append("evaluations.jsonl", {"protocol": "knn@initial", "accuracy": 0.2, **base})
     (score,) = Rows(store).all()[0]["scores"]
     assert (score["step"], score["accuracy"]) == (20, 0.8)
-    assert score["initial"] == {"accuracy": 0.2, "low": 0.1, "high": 0.9}
+    assert (score["initial"]["accuracy"], score["initial"]["high"]) == (0.2, 0.9)
 
 
 def test_the_page_of_a_run_says_how_to_start_it_again(store: RunStore) -> None:
