@@ -8,7 +8,14 @@ import torch
 
 from tests.interventions.subjects import half_hidden, network_named, pictures
 from workbench.errors import BadInput
-from workbench.explain import attention_maps, class_similarity, head_measures, relevance, rollout
+from workbench.explain import (
+    attention_maps,
+    class_similarity,
+    fast_maps,
+    head_measures,
+    relevance,
+    rollout,
+)
 from workbench.explain.attention import AttentionMaps
 from workbench.explain.rolling import rollout_matrix
 from workbench.explain.similarity import similar_patches
@@ -132,3 +139,17 @@ def _explicit(network: Any, images: np.ndarray, target: int) -> torch.Tensor:
     for maps, gradient in zip(kept, gradients, strict=True):
         whole = whole + (maps * gradient).clamp(min=0).mean(1) @ whole
     return whole[:, 0, network.prefix :].detach().unflatten(1, network.grid.shape)
+
+
+def test_the_fast_copy_gives_the_same_maps() -> None:
+    network = network_named("ours_registers")
+    images = pictures(network)
+    exact = attention_maps(network, images)
+    for precision, near in (("fp32", 1e-5), ("bf16", 0.05)):
+        found = fast_maps(network.module, images, precision=precision)
+        assert found.layers == exact.layers
+        for layer in exact.layers:
+            assert torch.allclose(found.map(layer).float(), exact.map(layer), atol=near)
+        assert torch.allclose(rollout(found), rollout(exact), atol=near)
+    with pytest.raises(BadInput, match="is not our own transformer; take attention_maps"):
+        fast_maps(network_named("resnet18"), images)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from workbench.explain.attributing import Stopped, explain
     from workbench.explain.attribution import Attribution
     from workbench.explain.class_relevance import relevance
+    from workbench.explain.fast import fast_maps
     from workbench.explain.heads import HeadStep, head_importance, which_heads
     from workbench.explain.measures import HeadMeasures, head_measures
     from workbench.explain.rolling import rollout
@@ -26,6 +27,7 @@ _HOMES = {
     "attention_maps": "attention",
     "class_similarity": "similarity",
     "decoder_maps": "attention",
+    "fast_maps": "fast",
     "head_importance": "heads",
     "head_measures": "measures",
     "relevance": "class_relevance",
@@ -43,6 +45,7 @@ __all__ = [
     "class_similarity",
     "decoder_maps",
     "explain",
+    "fast_maps",
     "head_importance",
     "head_measures",
     "relevance",

@@ -43,15 +43,16 @@ def rollout(
     if query is not None and not 0 <= query < found.grid.size:
         raise BadInput(f"the query is patch {query}, wanted 0 to {found.grid.size - 1}.")
     first = found.map(found.layers[0])
-    row = first.new_zeros(len(first), 1, total)
+    row = torch.zeros(len(first), 1, total, device=first.device)
     if query is not None:
         row[..., found.prefix + query] = 1
     elif found.class_token:
         row[..., 0] = 1
     else:
         row[..., found.prefix :] = 1 / found.grid.size
-    for step in reversed(steps(found, fuse=fuse, discard=discard, start=start)):
-        row = row @ step
+    for fused in reversed(_fused(found, fuse, discard, start)):
+        row = row / (fused.sum(-1) + 1)[:, None]
+        row = row @ fused + row
     return row[:, 0, found.prefix :].unflatten(1, (found.grid.rows, found.grid.cols))
 
 
@@ -68,23 +69,33 @@ def rollout_matrix(
 
 def steps(found: AttentionMaps, *, fuse: Fuse, discard: float, start: int) -> list[Tensor]:
     """One matrix [b, t, t] a layer, from `start` on, rows sum to 1."""
+    made: list[Tensor] = []
+    for fused in _fused(found, fuse, discard, start):
+        whole = fused + torch.eye(fused.shape[-1], device=fused.device)
+        made.append(whole / whole.sum(-1, keepdim=True))
+    return made
+
+
+def _fused(found: AttentionMaps, fuse: Fuse, discard: float, start: int) -> list[Tensor]:
     if not 0 <= discard < 1:
         raise BadInput(f"discard is {shown(discard)}, wanted a share from 0 up to 1; take 0.9.")
     layers = [layer for layer in found.layers if layer >= start]
     if not layers:
         raise BadInput(f"start is {start}, but the layers are {found.layers}; take 0.")
-    return [_step(found, layer, fuse, discard) for layer in layers]
+    return [_one(found, layer, fuse, discard) for layer in layers]
 
 
-def _step(found: AttentionMaps, layer: int, fuse: Fuse, discard: float) -> Tensor:
-    maps = found.full(layer).float()
-    one = maps.mean(1) if fuse == "mean" else maps.amax(1) if fuse == "max" else maps.amin(1)
-    if discard:
+def _one(found: AttentionMaps, layer: int, fuse: Fuse, discard: float) -> Tensor:
+    """The heads as one map [b, t, t] in single precision, its lowest entries set to zero."""
+    maps = found.full(layer)
+    if fuse == "mean":
+        one = maps.mean(1, dtype=torch.float32)
+    else:
+        one = (maps.amax(1) if fuse == "max" else maps.amin(1)).float()
+    count = int(discard * one[0].numel())
+    if count:
         read = one[..., found.prefix :]
-        count = int(discard * one[0].numel())
-        if count:
-            lowest = torch.kthvalue(read.flatten(1), min(count, read[0].numel()), dim=1).values
-            kept = torch.where(read > lowest[:, None, None], read, 0)
-            one = torch.cat([one[..., : found.prefix], kept], dim=-1)
-    one = one + torch.eye(one.shape[-1], device=one.device)
-    return one / one.sum(-1, keepdim=True)
+        lowest = torch.kthvalue(read.flatten(1), min(count, read[0].numel()), dim=1).values
+        kept = torch.where(read > lowest[:, None, None], read, 0)
+        one = torch.cat([one[..., : found.prefix], kept], dim=-1)
+    return one

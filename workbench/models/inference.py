@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.models.assembly import assemble, assemble_tokens
+from workbench.models.assembly import assemble, assemble_encoder, assemble_tokens
 from workbench.models.mae import MaskedAutoencoder
 from workbench.models.token_encoder import TokenAutoencoder
-from workbench.models.transformer import Block, ViTShape, attended
+from workbench.models.transformer import Block, ViT, ViTShape, attended
 
 Module = TypeVar("Module", bound=nn.Module)
 # Rows that a call multiplies, roughly; oneDNN lays weights out for it but takes any number.
@@ -107,6 +107,19 @@ def prepared(
         ready.encoder.add_module("patch_embed", FlatEmbed(ready.encoder.patch_embed.proj))
         if device.type == "cpu" and packing_works(dtype):
             _pack(ready)
+    return ready
+
+
+def prepared_encoder(encoder: ViT, device: torch.device, dtype: torch.dtype) -> ViT:
+    """As `prepared`, for an encoder alone."""
+    with torch.inference_mode():
+        state = {k: v.detach().to(device, dtype) for k, v in encoder.state_dict().items()}
+        ready = assemble_encoder(state, encoder.shape, "the encoder")
+        ready.add_module("patch_embed", FlatEmbed(ready.patch_embed.proj))
+        if device.type == "cpu" and packing_works(dtype):
+            for at, block in enumerate(ready.blocks):
+                ready.blocks[at] = PackedBlock(cast(Block, block))
+            ready.add_module("patch_embed", PackedLinear(cast(Any, ready.patch_embed)))
     return ready
 
 
