@@ -56,9 +56,9 @@ class Trainers:
             self.process.stdin.flush()
             return int(self.process.stdout.readline())
 
-    def start(self, run: Run, **harm: int) -> int:
+    def start(self, run: Run, variables: dict[str, str] | None = None, **harm: int) -> int:
         """Start a trainer, harmed in one of the forker's ways; returns its process number."""
-        return self._ask({"run": str(run.path), **harm})
+        return self._ask({"run": str(run.path), "variables": variables or {}, **harm})
 
     def wait(self, pid: int) -> int:
         """Wait for a trainer's end; returns its status, negative for a signal."""

@@ -32,6 +32,7 @@ def be_trainer(order: dict[str, Any]) -> None:
     from workbench.runs import process
 
     os.setsid()
+    os.environ.update(order.get("variables", {}))
     log = os.open(order["run"] + "/log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)

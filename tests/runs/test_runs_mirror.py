@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.conftest import Small, until
+from tests.runs.conftest import Small, Trainers, until
 from workbench.runs.mirroring import SENT
-from workbench.runs.queue import start
 from workbench.runs.store import Run, RunStore
 
 # A tracker of one's own under trackio's name: it writes down what it is told.
@@ -97,11 +96,11 @@ def test_a_tracker_that_is_missing_fails_or_hangs_is_one_alert(
 
 
 def test_a_run_is_told_of_while_it_trains_and_ends_beside_a_tracker_that_hangs(
-    store: RunStore, small: Small, tmp_path: Path
+    store: RunStore, small: Small, trainers: Trainers, tmp_path: Path
 ) -> None:
     variables = tracker(tmp_path / "site", SLOW)
-    run = store.create(small(steps=4, log_every=1, mirror="trackio"), {"variables": variables})
-    assert start(run).wait(100) == 0 and run.state()["state"] == "done"
+    run = store.create(small(steps=4, log_every=1, mirror="trackio"))
+    assert trainers.wait(trainers.start(run, variables)) == 0 and run.state()["state"] == "done"
     until(lambda: Path(variables["TOLD"]).exists() and len(told(variables)) > 2)
     rows = told(variables)[1:3]
     assert [row["loss"] for row in rows] == [row["loss"] for row in run.metrics()[:2]]

@@ -28,6 +28,8 @@ def ask_after(runs: Iterable[Run]) -> None:
     """Note which runs their engine has given up, be it before they started or while they ran."""
     found: dict[tuple[str, str], set[str] | None] = {}
     for run in runs:
+        if not (run.path / HANDED).is_file():  # of this machine, as most are
+            continue
         state = run.state()["state"]
         if state != "queued" and state not in GOING:
             continue
