@@ -12,9 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from workbench.runs.following import Metrics
 from workbench.runs.store import ALERTS, ENDED, Run, read_json, write_json
 
 PROJECT = "mask-workbench"
@@ -48,19 +50,21 @@ def follow(run: Run, every: float = LOOK_EVERY) -> None:
     """Tell the tracker what is new until the run has ended."""
     config = run.config
     tell, finish = TRACKERS[config.mirror](run)
+    metrics = Metrics(run.path)
     while True:
         ended = run.state()["state"] in ENDED
-        _tell_new(run, tell)
+        _tell_new(run, metrics, tell)
         if ended:
             finish()
             return
         time.sleep(every)
 
 
-def _tell_new(run: Run, tell: Tell) -> None:
+def _tell_new(run: Run, metrics: Metrics, tell: Tell) -> None:
     """Tell of steps and pictures beyond those told before; a resumed run repeats none."""
     sent = read_json(run.path / SENT, {"step": 0, "picture": -1, "evaluations": 0})
-    for row in run.metrics(sent["step"] + 1):
+    new = takewhile(lambda row: row["step"] > sent["step"], reversed(metrics.read()))
+    for row in reversed(list(new)):
         told = {name: value for name, value in row.items() if name not in NO_NUMBERS}
         tell({k: v for k, v in told.items() if isinstance(v, int | float)}, row["step"])
         sent["step"] = row["step"]

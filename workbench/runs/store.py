@@ -190,7 +190,10 @@ class Run:
         return [row for step, row in rows.items() if step >= since]
 
     def alerts(self) -> list[dict[str, Any]]:
-        """Return what the trainer warned of: `kind` is nan, spike, stall, memory, disk or data."""
+        """Return what the trainer and its queue warned of, oldest first.
+
+        `kind` is nan, spike, stall, memory, disk, data, input, killed, failure, restart or mirror.
+        """
         return list(read_lines(self.path / ALERTS))
 
     def evaluations(self) -> list[dict[str, Any]]:
