@@ -61,7 +61,7 @@ Looking("astronaut", query=40)
 
 # %% [markdown]
 # The first layer looks everywhere. Then heads choose a few patches, and each its own: some stay
-# near, some jump to one corner whoever asks. Do not look for an astronaut in every tile.
+# near, some jump far. Do not look for an astronaut in every tile.
 #
 # ## Numbers instead of impressions
 #

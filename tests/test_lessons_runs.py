@@ -10,8 +10,9 @@ from playwright.sync_api import expect
 from workbench.data.sets import DATASETS
 from workbench.errors import BadInput
 from workbench.lessons import watching
-from workbench.lessons.training import few, pixel_scores, show_comparison, show_growth, told
+from workbench.lessons.training import few, go_on, pixel_scores, show_comparison, show_growth, told
 from workbench.lessons.watching import Watch, watch
+from workbench.runs.launching import Handle
 from workbench.runs.presets import run_preset
 from workbench.runs.store import METRICS, PICTURES, RunStore
 
@@ -106,6 +107,8 @@ def test_watching_ends_with_the_runs_or_at_a_step_or_when_interrupted(store, mon
         run.set_state(state="running", step=10 * len(looks), pid=me()[0], mark=me()[1])
 
     monkeypatch.setattr(watching.time, "sleep", later)
+    watch(run, until=0)
+    assert len(looks) == 1, "one that waits has not begun"
     watch(run, until=20)
     assert len(looks) == 2 and shown[-1].note == ""
     watch(run)
@@ -155,6 +158,14 @@ def test_cards_in_a_browser(page, store, width):
         box["x"] for box in map(lambda c: c.bounding_box(), page.get_by_test_id("run-card").all())
     }
     assert len(lefts) == (1 if width == 380 else 2)
+
+
+def test_what_is_done_stays_done_and_the_rest_goes_on(store, monkeypatch):
+    resumed = list[str]()
+    monkeypatch.setattr(Handle, "resume", lambda run: resumed.append(run.id) or run)
+    done, stopped = (Handle(a_run(store, state=state).path) for state in ("done", "cancelled"))
+    assert go_on(done) is done and not resumed
+    assert go_on(stopped) is stopped and resumed == [stopped.id]
 
 
 def test_growth_is_told_from_first_to_last(store):

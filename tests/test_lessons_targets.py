@@ -132,4 +132,4 @@ def test_pictures_of_the_lesson():
         show_changes("coffee"),
     ):  # fmt: skip
         picture = Image.open(io.BytesIO(shown._repr_png_()))
-        assert 400 < picture.width <= 900
+        assert 300 < picture.width <= 900

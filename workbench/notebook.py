@@ -49,15 +49,19 @@ def sized(full: int, tiny: int) -> int:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Captioned pictures side by side; `tiles` are (caption, uint8 [h, w, 3])."""
+    """Captioned pictures side by side; `tiles` are (caption, uint8 [h, w, 3]).
+
+    The longer side of each is `limit` pixels at most.
+    """
 
     tiles: tuple[tuple[str, Pixels], ...]
     footer: str = ""
+    limit: int = TILE_LIMIT
 
     def image(self) -> Image.Image:
         """The strip as one picture, at most 860 px wide."""
         count = len(self.tiles)
-        side = min(TILE_LIMIT, (STRIP_WIDTH - GAP * (count - 1)) // count)
+        side = min(self.limit, (STRIP_WIDTH - GAP * (count - 1)) // count)
         drawn = [_tile(pixels, side) for _, pixels in self.tiles]
         height = max(tile.height for tile in drawn) + CAPTION * (2 if self.footer else 1)
         font = ImageFont.load_default(13)

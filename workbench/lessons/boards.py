@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from workbench.errors import BadInput
-from workbench.notebook import Pictures, Pixels
+from workbench.notebook import TILE_LIMIT, Pictures, Pixels
 from workbench.plots.lines import Line, line_chart
 
 ACROSS = 6
@@ -112,13 +112,19 @@ class Listing:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def board(tiles: Sequence[tuple[str, Pixels]], footer: str = "", across: int = ACROSS) -> Board:
+def board(
+    tiles: Sequence[tuple[str, Pixels]],
+    footer: str = "",
+    across: int = ACROSS,
+    limit: int = TILE_LIMIT,
+) -> Board:
     """Lay captioned pictures out in rows; the last row is filled up, so that all are of one size.
 
     Args:
         tiles: (caption, uint8 [h, w, 3]).
         footer: said below them.
         across: pictures in a row.
+        limit: pixels of the longer side of a picture at most.
 
     Raises:
         BadInput: no picture.
@@ -129,7 +135,7 @@ def board(tiles: Sequence[tuple[str, Pixels]], footer: str = "", across: int = A
     short = -len(tiles) % across if len(tiles) > across else 0
     full = [*tiles, *[("", blank)] * short]
     cut = [tuple(full[at : at + across]) for at in range(0, len(full), across)]
-    return Board(tuple(Pictures(row, footer if row is cut[-1] else "") for row in cut))
+    return Board(tuple(Pictures(row, footer if row is cut[-1] else "", limit) for row in cut))
 
 
 @dataclass(frozen=True)

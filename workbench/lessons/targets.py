@@ -27,6 +27,7 @@ from workbench.seeds import Noise
 
 SIDE, PATCH, CELL = 144, 12, 8
 OTHERS = 6
+SHOWN = 168  # pixels of a photo's side: enough to read, small in a notebook
 
 
 def cut(picture: str) -> Pixels:
@@ -39,7 +40,7 @@ def show_pixels(picture: str) -> Board:
     seen = cut(picture)
     parts, _, _ = normalised(patches_of(seen, (SIDE // PATCH, SIDE // PATCH)))
     tiles = [("pixels", seen), ("normalised pixels", picture_of(0.5 + parts / 4, (SIDE, SIDE)))]
-    return board(tiles, f"{picture}, {SIDE // PATCH} x {SIDE // PATCH} patches")
+    return board(tiles, f"{picture}, {SIDE // PATCH} x {SIDE // PATCH} patches", limit=SHOWN)
 
 
 def show_directions(picture: str) -> Board:
@@ -52,7 +53,8 @@ def show_directions(picture: str) -> Board:
         ("darker", dark),
         ("HOG of that", directions_picture(directions(dark, CELL))),
     ]
-    return board(tiles, f"{picture}: strokes run along edges, {CELL} x {CELL} pixels a cell")
+    said = f"{picture}: strokes run along edges, {CELL} x {CELL} pixels a cell"
+    return board(tiles, said, limit=SHOWN)
 
 
 def show_frequencies(picture: str, radius: float) -> Board:
@@ -61,7 +63,7 @@ def show_frequencies(picture: str, radius: float) -> Board:
     low, high, share = split_spectrum(seen, radius)
     tiles = [("photo", seen), ("low frequencies", low), ("high ones, grey is 0", high)]
     said = f"{picture}: the disc of {radius:g} cycles holds {share:.1%} of the variance"
-    return board(tiles, said)
+    return board(tiles, said, limit=SHOWN)
 
 
 def show_features(pictures: Sequence[str], teacher: str = "default") -> Board:
@@ -74,7 +76,8 @@ def show_features(pictures: Sequence[str], teacher: str = "default") -> Board:
     for at, (name, pixels) in enumerate(zip(pictures, seen, strict=True)):
         colours = together[at * side : (at + 1) * side].repeat(PATCH, 0).repeat(PATCH, 1)
         tiles += [(name, pixels), ("features", np.rint(colours * 255).astype(np.uint8))]
-    return board(tiles, f"features of {teacher}: {said.shape[-1]} numbers a patch, 3 shown", 4)
+    words = f"features of {teacher}: {said.shape[-1]} numbers a patch, 3 shown"
+    return board(tiles, words, 4, SHOWN)
 
 
 def show_places(picture: str, side: int = 36, seed: int = 0) -> Board:
@@ -86,7 +89,7 @@ def show_places(picture: str, side: int = 36, seed: int = 0) -> Board:
     mixed = picture_of(parts[order].reshape(n, n, -1, 3), (SIDE, SIDE))
     answer = ", ".join(str(place) for place in order.tolist())
     tiles = [("photo", seen), ("which belongs where?", mixed)]
-    return board(tiles, f"places from top left, row by row: {answer}")
+    return board(tiles, f"places from top left, row by row: {answer}", limit=SHOWN)
 
 
 def changes(picture: Pixels) -> dict[str, Pixels]:
@@ -111,7 +114,7 @@ def changes(picture: Pixels) -> dict[str, Pixels]:
 def show_changes(picture: str) -> Board:
     """A photo in the versions of `show_noticed`."""
     seen = cut(picture)
-    return board([("photo", seen), *changes(seen).items()], picture, 5)
+    return board([("photo", seen), *changes(seen).items()], picture, 5, 96)
 
 
 def show_noticed(picture: str) -> Listing:

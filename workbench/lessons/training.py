@@ -10,7 +10,7 @@ from workbench.errors import BadInput
 from workbench.evaluations import EVALUATIONS, Features, Score
 from workbench.lessons.boards import Chart, Listing, Strips
 from workbench.lessons.watching import TITLES, open_strip, span, title
-from workbench.runs import compare, preflight
+from workbench.runs import Handle, compare, preflight
 from workbench.runs.comparing import Mean
 from workbench.runs.evaluating import INITIAL, evaluate_all
 from workbench.runs.launching import configured
@@ -36,6 +36,11 @@ def show_plan(preset: str, settings: Mapping[str, Any]) -> Listing:
         ("disk", f"{found['disk'] / 2**20:.0f} MB"),
     )
     return Listing(("", "measured here, now"), rows)
+
+
+def go_on(run: Handle) -> Handle:
+    """Resume a run that was stopped; one that came to its end before stays as it is."""
+    return run if run.state()["state"] == "done" else run.resume()
 
 
 def show_growth(run: Run, most: int = 6) -> Strips:

@@ -19,7 +19,6 @@ from PIL import Image, ImageDraw, ImageFont
 from workbench.errors import BadInput
 from workbench.lessons.boards import flat_png
 from workbench.notebook import Pixels
-from workbench.painter.widget import small_png
 from workbench.plots.lines import line_chart
 from workbench.runs.following import Metrics
 from workbench.runs.queue import ensure_runner
@@ -112,7 +111,7 @@ class Watch(anywidget.AnyWidget):
         if bundle is None:
             return None
         data, metadata = bundle
-        png = base64.b64encode(small_png(self.static_picture())).decode()
+        png = base64.b64encode(flat_png(self.static_picture())).decode()
         return {**data, "image/png": png}, metadata
 
 
@@ -137,8 +136,10 @@ def watch(*runs: Run, until: int | None = None) -> None:
 
 
 def _enough(state: dict[str, Any], until: int | None) -> bool:
-    made = state.get("step", 0) if state["state"] in ("running", "stopping") else 0
-    return state["state"] in ENDED or (until is not None and made >= until)
+    if state["state"] in ENDED:
+        return True
+    going = state["state"] in ("running", "stopping")
+    return going and until is not None and int(state.get("step") or 0) >= until
 
 
 def title(run: Run) -> str:
