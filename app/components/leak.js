@@ -7,6 +7,7 @@ const LEAK_CSS = `
   .bar { height: 9px; border-radius: 5px; background: var(--st-secondary-background-color); overflow: hidden; }
   .bar i { display: block; height: 100%; border-radius: 5px; background: var(--st-text-color); opacity: 0.42; transition: width 120ms; }
   .model .bar i { background: var(--st-primary-color); opacity: 1; }
+  .line span:first-child { max-width: 9.5rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
   .model span { font-weight: 600; }
   .line b { font-weight: 500; text-align: right; font-variant-numeric: tabular-nums; }
   p { margin: 2px 0 0; font-size: 0.78rem; }
