@@ -25,11 +25,12 @@ class Finetune(Evaluation):
     """A linear head on the features, trained together with a copy of the encoder.
 
     AdamW; the learning rate rises for a tenth of the steps and falls to zero by half a cosine; a
-    layer learns at `layer_decay` times the rate of the next one above. The head begins at zero.
-    Pictures are cropped and mirrored. 400 steps of 128 take about as long as training the small
-    presets for as many; for a figure to publish take the `supervised` presets with `init`, which
-    can be stopped and resumed. He et al., MAE; official files `main_finetune.py` and
-    `util/lr_decay.py` of facebookresearch/mae.
+    layer learns at `layer_decay` times the rate of the next one above. The head begins at zero
+    and reads features standardised over the batch, as in `main_linprobe.py` there: those of masked
+    models differ little beside their mean. Pictures are cropped and mirrored as in pretraining.
+    400 steps of 128 take about as long as 400 of supervised training; for a figure to publish take
+    the `finetune` presets with `init`, which can be stopped and resumed. He et al., MAE; official
+    files `main_finetune.py` and `util/lr_decay.py` of facebookresearch/mae.
     """
 
     paper: ClassVar[str] = "arXiv:2111.06377"
@@ -42,8 +43,6 @@ class Finetune(Evaluation):
     weight_decay: Annotated[float, Knob("decay of matrices", 0, 10, 0.01, None, 0.3)] = 0.05
     smoothing: Annotated[float, Knob("share of a label spread over all", 0, 1, 0.05)] = 0.1
     mixup: Annotated[float, Knob("alpha of mixed pictures; 0 for none", 0, 10, 0.1, None, 1)] = 0.0
-    crop: Annotated[float, Knob("smallest crop, share of the area; 1 = whole", 0.01, 1, 0.05)] = 0.5
-    flip: Annotated[bool, Knob("mirror half of the pictures")] = True
     seed: Annotated[int, Knob("of everything that is random", 0, 2**53, 1, None, 100)] = 0
 
     def judge(self, subject: Subject, report: Report = lambda share: None) -> Score:
@@ -57,6 +56,7 @@ class Finetune(Evaluation):
             report(step / self.steps)
             last.append(self._step(subject, model, head, optimiser, step))
         model.eval()
+        head.eval()
         with torch.inference_mode():
             found = torch.from_numpy(subject.encode(model, subject.test).values)
             said = head(found.to(subject.device)).argmax(1).cpu().numpy()
@@ -64,16 +64,17 @@ class Finetune(Evaluation):
         loss = float(np.mean(last[-20:]))
         return scored(said, subject.test.labels, steps=self.steps, loss=round(loss, 4))
 
-    def _head(self, subject: Subject) -> nn.Linear:
+    def _head(self, subject: Subject) -> nn.Sequential:
         with torch.inference_mode():
             picture = torch.zeros(1, 3, subject.size, subject.size, device=subject.device)
             width = subject.features(subject.model, picture).shape[1]
-        head = nn.Linear(width, subject.classes).to(subject.device)
+        head = nn.Linear(width, subject.classes)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
-        return head
+        scaled = nn.BatchNorm1d(width, affine=False, eps=1e-6)
+        return nn.Sequential(scaled, head).to(subject.device)
 
-    def _groups(self, encoder: nn.Module, head: nn.Linear) -> list[dict[str, Any]]:
+    def _groups(self, encoder: nn.Module, head: nn.Module) -> list[dict[str, Any]]:
         scales = layer_scales(encoder, self.layer_decay)
         told = [(p, scales[name]) for name, p in encoder.named_parameters()]
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -89,7 +90,7 @@ class Finetune(Evaluation):
         self,
         subject: Subject,
         model: nn.Module,
-        head: nn.Linear,
+        head: nn.Module,
         optimiser: torch.optim.Optimizer,
         step: int,
     ) -> float:
@@ -98,7 +99,9 @@ class Finetune(Evaluation):
         ids, device = self._rows(len(subject.train), step), subject.device
         raw = torch.from_numpy(subject.train.images[ids]).to(device)
         noise = Noise(self.seed, step, 0, len(ids)).branch(BRANCH)
-        images = augmented(raw, noise, subject.size, crop=self.crop, flip=self.flip, color=0.0)
+        images = augmented(
+            raw, noise, subject.size, crop=subject.crop, flip=subject.flip, color=0.0
+        )
         labels = torch.from_numpy(subject.train.labels[ids]).to(device)
         share = mixing_share(self.mixup, self.seed, step)
         torch.manual_seed(self.seed * 1_000_003 + step + 1)

@@ -23,7 +23,8 @@ class Subject:
     """A model with pictures to learn from and others to be tested on.
 
     `encoder(model)` is the part that may be trained; `features(model, images)` reads [b, d] from
-    images float32 [b, 3, size, size] in [0, 1]. `precision` is "fp32" or "bf16".
+    images float32 [b, 3, size, size] in [0, 1]. `precision` is "fp32" or "bf16". Pictures to
+    learn from are cut to `crop` of their area at least, and mirrored where `flip` allows it.
 
     Raises:
         BadInput: pictures without classes.
@@ -38,6 +39,8 @@ class Subject:
     device: torch.device
     precision: str = "fp32"
     name: str = "the data set"
+    crop: float = 0.5
+    flip: bool = True
 
     def __post_init__(self) -> None:
         """Check that there are classes."""

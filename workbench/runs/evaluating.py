@@ -96,7 +96,7 @@ def evaluate_all(
     objective = parts.objective.at(1.0)
     subject = Subject(
         model, lambda of: cast(nn.Module, objective.encoder(of)), objective.features, train, test,
-        config.size, where.device, where.precision, dataset.name,
+        config.size, where.device, where.precision, dataset.name, config.crop, config.flip,
     )  # fmt: skip
     mark = f"@{INITIAL}" if at == INITIAL else ""
     rows: list[dict[str, Any]] = []
