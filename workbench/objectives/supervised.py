@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, cast
 
+import torch
 from torch import Tensor, nn
 
 from workbench.errors import BadInput
@@ -12,7 +13,7 @@ from workbench.models.headed import HeadedEncoder
 from workbench.models.initial import initialise
 from workbench.models.patches import normalise, patchify
 from workbench.objectives.mixing import label_loss, mixed, mixing_share
-from workbench.objectives.objective import Batch, EncoderShape, Loss, Objective, Takes
+from workbench.objectives.objective import Batch, EncoderShape, Loss, Measured, Objective, Takes
 from workbench.objectives.sized import cifar10
 from workbench.params import Knob
 
@@ -36,6 +37,7 @@ class Supervised(Objective):
 
     paper: ClassVar[str] = "arXiv:2010.11929"
     takes: ClassVar[Takes] = "labelled"
+    metric: ClassVar[str] = "share of test pictures told right by the trained head"
     masked: ClassVar[bool] = False
     default_mask: ClassVar[str] = ""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -71,3 +73,12 @@ class Supervised(Objective):
         right = (said.argmax(1) == labels).float().mean()
         total = label_loss(said, labels, self.smoothing, share)
         return Loss(total, {"accuracy": right})
+
+    def measures(self, model: nn.Module, batch: Batch, mask: Mask) -> dict[str, Measured]:
+        """Hits of the head that was trained, beside chance."""
+        own = cast(HeadedEncoder, model)
+        patches = patchify(normalise(batch.images), own.encoder.shape.patch)
+        said = own.head(own.pooled(patches)).argmax(1)
+        right = (said == cast(Tensor, batch.labels)).double()
+        chance = torch.full_like(right, 1 / cast(nn.Linear, own.head).out_features)
+        return {"told right": Measured(right, {"chance": chance}, higher=True)}
