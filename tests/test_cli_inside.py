@@ -10,8 +10,11 @@ from PIL import Image
 
 from tests.interventions.subjects import scramble
 from workbench.cli import run
+from workbench.errors import BadInput
 from workbench.interventions import INTERVENTIONS
 from workbench.models import load_network, network_of, save_network
+from workbench.scenes.inside import look_inside
+from workbench.scenes.inside_spec import InsideSpec
 
 
 def test_interventions_are_listed_with_their_knobs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,7 +42,7 @@ def test_attend_writes_what_every_head_looks_at(
     hidden = kept["hidden"]
     assert hidden.sum() == 58 and np.array_equal(np.isnan(kept["maps"][0, 0]), hidden)
     assert np.isfinite(kept["plain"]).all() and (kept["rollout"][hidden] == 0).all()
-    for name in ("heads", "rollout", "change", "photo"):
+    for name in ("heads", "whole", "change", "photo"):
         assert np.asarray(Image.open(tmp_path / f"{name}.png")).std() > 1
     assert run(["attend", "astronaut", "--model", "timm:resnet18", "--out", str(tmp_path)]) == 2
     assert "is a convolutional network and has no attention" in capsys.readouterr().err
@@ -71,3 +74,21 @@ def test_an_own_checkpoint_with_class_names(
     fresh, again = (load_network("timm:vit_tiny_patch16_224", size=(32, 48)) for _ in range(2))
     weights = fresh.attention(0).qkv.weight
     assert weights.equal(again.attention(0).qkv.weight) and fresh.size == (32, 48)
+
+
+def test_a_mask_token_asks_in_the_decoder_and_the_answer_has_its_patches() -> None:
+    spec = InsideSpec(photo="coffee", mask="random(ratio=0.5)", part="decoder")
+    plain = look_inside(spec)
+    asked = int(np.flatnonzero(plain.hidden)[0])
+    found = look_inside(spec.replace(query=asked, change="heads_off(layer=11, heads=[0])"))
+    assert found.asks == f"patch {asked}" and found.maps.shape[0] == len(found.heads)
+    sums = found.maps.sum(axis=(2, 3))
+    assert ((sums > 0.5) & (sums < 1.0001)).all()
+    assert not np.allclose(found.maps, found.plain) and found.moved > 0
+    with pytest.raises(BadInput, match="nothing is hidden, so no mask token asks in the decoder"):
+        look_inside(spec.replace(mask=""))
+    seen = look_inside(InsideSpec(photo="coffee", whole="relevance"))
+    assert seen.rollout.min() >= 0 and seen.rollout.max() > 0 and seen.plain_rollout.max() > 0
+    alike = look_inside(InsideSpec(photo="coffee", whole="similarity", mask="random(ratio=0.5)"))
+    assert np.array_equal(np.isnan(alike.rollout), alike.hidden)
+    assert np.nanmax(np.abs(alike.rollout)) <= 1

@@ -51,6 +51,8 @@ const INSIDE_CSS = `
   td { text-align: right; padding-left: 14px; } thead th { text-align: right; padding-left: 14px; } thead th:first-child { text-align: left; padding: 0; }
 `;
 const BLUE = [24, 78, 156], RED = [164, 30, 44], PALE = [247, 247, 245], GREY = [128, 128, 128];
+const WHOLE = { rollout: ["Rollout of all layers", (asks) => `what ${asks} reads`], similarity: ["Likeness to the class token", () => "cosine after the last layer"],
+  relevance: ["Relevance for the answer", (asks) => `what counts through ${asks}`] };
 let insideGroups = 0;
 
 function choices(label, options, chosen) {
@@ -104,6 +106,9 @@ export default mounter((root, view) => {
 
   const show = choices("What is shown", [["attention", "Attention"], ["change", "What changed"]], (value) => change({ show: value }));
   const scale = choices("Colour scale", [["fixed", "One scale"], ["each", "Each its own"]], (value) => change({ scale: value }));
+  const part = choices("Which maps", [["encoder", "Network"], ["decoder", "Decoder"]], (value) => change({ part: value, layer: -1, head: -1 }));
+  const over_all = make("select", { class: "press", "aria-label": "Over all layers", onchange: () => change({ whole: over_all.value, layer: -1, head: -1 }) },
+    ...Object.entries(WHOLE).map(([value, [text]]) => make("option", { value, text })));
   const photo = make("img", { alt: "The photo", draggable: "false" });
   const over = make("canvas", { class: "over" });
   const asking = make("i", { class: "hidden" });
@@ -114,7 +119,7 @@ export default mounter((root, view) => {
   const ends = [make("span"), make("span")];
   const legend = make("div", { class: "legend" }, ends[0], bar, ends[1]);
   const asToken = make("button", { type: "button", class: "press", text: "Ask as the class token", onclick: () => change({ query: -1 }) });
-  const rolled = make("button", { type: "button", class: "press", text: "Rollout of all layers", onclick: () => change({ layer: -1, head: -1 }) });
+  const rolled = make("button", { type: "button", class: "press", text: "All layers", onclick: () => change({ layer: -1, head: -1 }) });
   const grid = make("div", { class: "grid", role: "group", "aria-label": "Layers and heads" });
   const banner = make("p", { class: "banner hidden", role: "alert" });
   const said = make("p", { class: "say", "data-said": "" });
@@ -137,8 +142,8 @@ export default mounter((root, view) => {
     make("div", { class: "bar" }, ...Object.values(quick), undo, clear),
     make("div", { class: "add" }, field, make("button", { type: "button", class: "press", text: "Add", onclick: () => add() })), known, said, scores, notes);
   root.append(make("style", { text: SHARED_CSS + INSIDE_CSS }), make("div", { class: "frame" }, banner,
-    make("div", { class: "bar", style: "margin-bottom: 10px" }, show.node, scale.node),
-    make("div", { class: "halves" }, make("div", { class: "left" }, stage, now, legend, make("div", { class: "bar" }, asToken, rolled), changes), grid)));
+    make("div", { class: "bar", style: "margin-bottom: 10px" }, show.node, scale.node, part.node),
+    make("div", { class: "halves" }, make("div", { class: "left" }, stage, now, legend, make("div", { class: "bar" }, asToken, rolled, over_all), changes), grid)));
   grid.addEventListener("pointerleave", () => lift(null));
 
   function add() {
@@ -180,7 +185,7 @@ export default mounter((root, view) => {
   function rolls() {
     return choice.show === "change" ? maps.rollout.map((value, at) => value - maps.plainRollout[at]) : maps.rollout;
   }
-  function topOf(each, own) {
+  function topOf(each, own) { // the largest, where a map has a scale of its own
     if (!own) return choice.show === "change" ? data.top / 2 : data.top;
     const found = each.reduce((best, value) => (Number.isNaN(value) ? best : Math.max(best, Math.abs(value))), 0);
     return found || 1;
@@ -192,8 +197,10 @@ export default mounter((root, view) => {
     const top = topOf(each, !one || choice.scale === "each");
     paint(over, each, data.rows, data.cols, top, choice.show === "change", data.hidden);
     const empty = each.every((value) => Number.isNaN(value));
-    const what = one ? `Layer ${one.layer}, head ${one.head}` : "Rollout of all layers";
-    setText(now, `${what}: ${choice.show === "change" ? "change of what" : "what"} ${data.asks} ${empty ? "would read; there is nothing here" : "reads"}`);
+    const whole = WHOLE[choice.part === "decoder" ? "rollout" : choice.whole];
+    const what = one ? `Layer ${one.layer}, head ${one.head}` : whole[0];
+    const read = one ? `what ${data.asks} reads` : whole[1](data.asks);
+    setText(now, `${what}: ${choice.show === "change" ? "change of " : ""}${read}${empty ? "; there is nothing here" : ""}`);
     const signedScale = choice.show === "change";
     const stops = [-1, -0.5, 0, 0.5, 1].map((at) => (signedScale ? signed(at) : heat((at + 1) / 2)));
     bar.style.background = `linear-gradient(to right, ${stops.map((colour) => `rgb(${colour})`).join(", ")})`;
@@ -248,6 +255,9 @@ export default mounter((root, view) => {
     root.style.setProperty("--shape", data.shape);
     show.set(choice.show);
     scale.set(choice.scale);
+    part.set(choice.part);
+    over_all.value = choice.whole;
+    over_all.disabled = choice.part === "decoder";
     drawGrid();
     drawStage();
     asking.classList.toggle("hidden", choice.query < 0);
@@ -256,7 +266,7 @@ export default mounter((root, view) => {
     asToken.disabled = choice.query < 0;
     const isolated = choice.layer >= 0 && choice.head >= 0;
     rolled.disabled = !isolated;
-    for (const button of Object.values(quick)) button.disabled = !isolated;
+    for (const button of Object.values(quick)) button.disabled = !isolated || choice.part === "decoder";
     setText(quick.head, isolated ? `Head ${choice.layer}.${choice.head} off` : "Head off");
     undo.disabled = !past.length;
     clear.disabled = !choice.change;

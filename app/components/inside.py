@@ -17,10 +17,17 @@ from app.sentences import whole
 from workbench import scenes
 from workbench.errors import BadInput
 from workbench.interventions import INTERVENTIONS, recipes_of
-from workbench.scenes.inside import Inside, InsideSpec, listed, look_inside, network
+from workbench.scenes.inside import Inside, look_inside, network
+from workbench.scenes.inside_spec import InsideSpec, listed
 
 KEY = "inside"
-CHOICES = {"hide": ("drop", "keys"), "show": ("attention", "change"), "scale": ("fixed", "each")}
+CHOICES = {
+    "hide": ("drop", "keys"),
+    "show": ("attention", "change"),
+    "scale": ("fixed", "each"),
+    "part": ("encoder", "decoder"),
+    "whole": ("rollout", "similarity", "relevance"),
+}
 NOISE = 0.1  # times that differ less are called equal
 NUMBERS = ("query", "layer", "head")
 
@@ -38,6 +45,8 @@ class Looking:
     head: int = -1
     show: str = "attention"
     scale: str = "fixed"
+    part: str = "encoder"
+    whole: str = "rollout"
 
     def to_query(self) -> dict[str, str]:
         """What differs from the defaults."""
@@ -160,7 +169,8 @@ def share() -> None:
         for key, value in given.items()
     )
     python = (
-        "from workbench.scenes.inside import InsideSpec, look_inside\n\n"
+        "from workbench.scenes.inside import look_inside\n"
+        "from workbench.scenes.inside_spec import InsideSpec\n\n"
         f"found = look_inside(InsideSpec({words}))\n"
         "print(found.maps.shape, found.moved)\n"
     )
@@ -168,7 +178,8 @@ def share() -> None:
     component("link")(key="link", data=data)
 
 
-SPEC_FIELDS = ("photo", "fit", "model", "mask", "hide", "change", "query", "seed")
+SWITCHES = ("show", "scale", "part", "whole")
+SPEC_FIELDS = ("part", "whole", "photo", "fit", "model", "mask", "hide", "change", "query", "seed")
 
 
 def _choice() -> dict[str, Any]:
@@ -178,7 +189,7 @@ def _choice() -> dict[str, Any]:
 def _chosen() -> None:
     told = _choice()
     values: dict[str, Any] = {
-        name: told[name] for name in ("show", "scale") if told.get(name) in CHOICES[name]
+        name: told[name] for name in SWITCHES if told.get(name) in CHOICES[name]
     }
     values |= {name: told[name] for name in NUMBERS if type(told.get(name)) is int}
     if isinstance(told.get("change"), str):

@@ -35,6 +35,9 @@ def test_a_head_is_isolated_switched_off_and_on_again(visit: Callable[..., Page]
     seen(page, "query=0")
     expect(now).to_contain_text("what patch 0 reads")
     expect(page).to_have_url(re.compile("change=heads_off.*query=0.*layer=3.*show=change"))
+    page.get_by_label("Over all layers").select_option("relevance")
+    expect(now).to_have_text(re.compile("^Relevance for the answer: change of what counts through"))
+    page.locator('[data-cell="3-0"]').click()
     address = page.url
     field = page.get_by_label("Intervention", exact=True)
     field.fill("heads_off(layer=40)")
@@ -45,7 +48,10 @@ def test_a_head_is_isolated_switched_off_and_on_again(visit: Callable[..., Page]
     page.get_by_role("button", name="Undo").click()
     expect(said).to_contain_text("Unchanged network")
     page.goto(address)
-    seen(page, "change='heads_off(layer=3, heads=[0])', query=0, layer=3, head=0, show='change'")
+    seen(
+        page,
+        "change='heads_off(layer=3, heads=[0])', query=0, layer=3, head=0, show='change', scale",
+    )
 
 
 def test_an_own_photo_an_own_checkpoint_and_a_mask_on_a_phone(
@@ -61,6 +67,8 @@ def test_an_own_photo_an_own_checkpoint_and_a_mask_on_a_phone(
     expect(page.get_by_role("row", name=re.compile("^cat"))).to_be_visible()
     upload(page, png(3))
     seen(page, "photo='upload-")
+    page.get_by_text("Decoder", exact=True).click()
+    expect(page.get_by_role("alert").filter(has_text="has no decoder")).to_be_visible(timeout=SLOW)
     main = page.locator('[data-testid="stMain"]')
     assert main.evaluate("node => node.scrollWidth") <= PHONE["width"]
     page.goto(page.url.replace("network=my-vit", "network=no-such"))

@@ -11,7 +11,8 @@ from workbench.commands.output import AsJson, as_text, output_folder, say, table
 from workbench.errors import BadInput
 
 if TYPE_CHECKING:
-    from workbench.scenes.inside import Inside, InsideSpec
+    from workbench.scenes.inside import Inside
+    from workbench.scenes.inside_spec import InsideSpec
 
 
 def interventions(as_json: AsJson = False) -> None:
@@ -56,6 +57,12 @@ def attend(
     change: Annotated[
         str, typer.Option(help="Interventions, such as 'heads_off(layer=3, heads=[0, 5])'.")
     ] = "",
+    part: Annotated[
+        str, typer.Option(help="encoder, or decoder: what mask tokens look at; wants --mask.")
+    ] = "encoder",
+    whole: Annotated[
+        str, typer.Option(help="Over all layers: rollout, similarity or relevance.")
+    ] = "rollout",
     scale: Annotated[
         str, typer.Option(help="fixed: one colour scale for all maps; each: its own.")
     ] = "fixed",
@@ -65,11 +72,12 @@ def attend(
 ) -> None:
     """Write what every head of a transformer looks at on a photo.
 
-    heads.png (one picture a head), rollout.png, with interventions or a mask also change.png,
-    maps.npz with all numbers, and report.json.
+    heads.png (one picture a head), whole.png (over all layers), with interventions or a mask also
+    change.png, maps.npz with all numbers, and report.json.
     """
     from workbench.models import load_network
-    from workbench.scenes.inside import InsideSpec, look_inside
+    from workbench.scenes.inside import look_inside
+    from workbench.scenes.inside_spec import InsideSpec
 
     if query is not None and query < 0:
         raise BadInput(f"--query is {query}, but patches count from 0; leave it out for the class.")
@@ -78,6 +86,7 @@ def attend(
     spec = InsideSpec(
         photo=photo, fit=fit, model=model, mask=mask, hide=hide, change=change,  # pyright: ignore
         query=-1 if query is None else query, scale=scale, seed=seed,  # pyright: ignore
+        part=part, whole=whole,  # pyright: ignore
     )  # fmt: skip
     found = look_inside(spec, pixels, network)
     output_folder(out)
@@ -105,7 +114,8 @@ def _record(found: "Inside", spec: "InsideSpec", notes: list[str]) -> dict[str, 
         "mask": spec.mask, "hide": spec.hide, "change": spec.change, "asks": found.asks,
         "grid": found.grid.record(), "prefix": found.prefix, "heads": list(found.heads),
         "distance_px": found.distance.tolist(), "entropy": found.entropy.tolist(),
-        "diversity": found.diversity.tolist(), "rollout": found.rollout.tolist(),
+        "diversity": found.diversity.tolist(), "part": spec.part, "whole": spec.whole,
+        "over_layers": found.rollout.tolist(),
         "moved": found.moved, "milliseconds": list(found.milliseconds),
         "scores": [{"class": n, "plain": a, "changed": b} for n, a, b in found.scores],
         "scale": spec.scale, "top": found.top if spec.scale == "fixed" else None,
@@ -147,7 +157,7 @@ def _write(found: "Inside", spec: "InsideSpec", out: Path) -> None:
     write_bytes(out / "heads.png", _png(sheet))
     write_bytes(out / "photo.png", _png(found.photo))
     rolled, _ = scaled(found.rollout, None)
-    write_bytes(out / "rollout.png", _png(heat_map(rolled, found.grid.patch)))
+    write_bytes(out / "whole.png", _png(heat_map(rolled, found.grid.patch)))
     if spec.change or spec.mask:
         moved = np.repeat(np.repeat(found.rollout - found.plain_rollout, 16, 0), 16, 1)
         largest = float(np.nanmax(np.abs(moved), initial=0)) or 1.0

@@ -27,7 +27,8 @@ def relevance(
         model: whatever `network_of` understands.
         images: float [b, 3, h, w] in [0, 1].
         target: class, one for all pictures or int64 [b]; None for the highest score. Class 0 is a
-            class like any other. A network without a head is asked for that pooled feature.
+            class like any other. Of a network without a head None stands for half the squared
+            length of its pooled features, and a number for that feature.
         query: a patch whose row is wanted in place of the class token's.
 
     Raises:
@@ -61,7 +62,10 @@ def _weighted(network: Network, images: Images, target: int | Tensor | None) -> 
         watching(network, range(network.depth), values=True) as watch,
     ):
         scores = network.logits(pictures)
-        chosen = scores.gather(1, class_of(scores, target)[:, None]).sum()
+        if target is None and not network.classes:
+            chosen = scores.square().sum() / 2
+        else:
+            chosen = scores.gather(1, class_of(scores, target)[:, None]).sum()
         layers = sorted(watch.maps)
         through = watch.maps if network.own else watch.outputs
         asked = torch.autograd.grad(chosen, [through[layer] for layer in layers])

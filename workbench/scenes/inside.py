@@ -1,118 +1,27 @@
 """A photo seen from inside a network: its maps, what interventions change in them, and how much."""
 
-import dataclasses
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data.images import How, fit
-from workbench.errors import BadInput, shown
+from workbench.data.images import fit
+from workbench.errors import BadInput
 from workbench.masks import MASKS, Grid, Mask
+from workbench.scenes.inside_spec import TIMM, InsideSpec, own_networks
 from workbench.scenes.photos import Pixels, source
 
-Show = Literal["attention", "change"]
-Scale = Literal["fixed", "each"]
-Hide = Literal["drop", "keys"]
 Floats = NDArray[np.float32]
 # Where the fixed scale ends, in even shares: a token that gives every other one the same has 1.
 TOP = 8.0
 NETWORKS, RUNS = 3, 4
 TIMED, TIMED_MS = 3, 60.0  # the best of so many runs, or of what fits into so many milliseconds
-NAMED = "timm:"
-LISTED = (
-    "timm:vit_tiny_patch16_224",
-    "timm:vit_small_patch14_reg4_dinov2",
-    "timm:deit3_small_patch16_224",
-    "timm:eva02_tiny_patch14_224",
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class InsideSpec:
-    """What the view Inside shows; its fields are the link's query parameters.
-
-    `query` is the patch that asks, -1 for the class token; `mask` hides patches ("" for none),
-    `hide` says whether their tokens are dropped or only their keys hidden; `change` are
-    interventions, as `intervene` reads them. `layer` and `head` isolate one map, -1 for all.
-
-    Raises:
-        BadInput: a field that is not one of its choices, or a recipe that does not parse.
-    """
-
-    photo: str = "astronaut"
-    fit: How = "crop"
-    model: str = "default"
-    mask: str = ""
-    hide: Hide = "drop"
-    change: str = ""
-    query: int = -1
-    layer: int = -1
-    head: int = -1
-    show: Show = "attention"
-    scale: Scale = "fixed"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check every field and write recipes in their canonical form."""
-        from workbench.interventions import recipes_of
-
-        choices = {"fit": How, "hide": Hide, "show": Show, "scale": Scale}
-        for name, kind in choices.items():
-            if getattr(self, name) not in get_args(kind):
-                raise BadInput(
-                    f"{name} is {shown(getattr(self, name))}, but must be one of "
-                    f"{', '.join(get_args(kind))}."
-                )
-        for name in ("query", "layer", "head", "seed"):
-            value = getattr(self, name)
-            if type(value) is not int or not -1 <= value <= 2**31 - 1:
-                raise BadInput(f"{name} is {shown(value)}, but must be a whole number; take 0.")
-        if self.mask:
-            object.__setattr__(self, "mask", str(MASKS.parse(self.mask)))
-        written = " ; ".join(str(each) for each in recipes_of(self.change))
-        object.__setattr__(self, "change", written)
-
-    def replace(self, **changes: object) -> "InsideSpec":
-        """A copy with some fields changed."""
-        return dataclasses.replace(self, **changes)  # pyright: ignore[reportArgumentType]
-
-    def to_query(self) -> dict[str, str]:
-        """The fields that differ from the defaults, as the URL's query parameters."""
-        fields = dataclasses.fields(self)
-        given = {each.name: getattr(self, each.name) for each in fields}
-        return {
-            each.name: str(given[each.name]) for each in fields if given[each.name] != each.default
-        }
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> "InsideSpec":
-        """Read query parameters; unknown names are ignored. A link names listed models only.
-
-        Raises:
-            BadInput: a field that cannot be read, or a model that is not listed.
-        """
-        values: dict[str, Any] = {}
-        for field in dataclasses.fields(cls):
-            if field.name in query:
-                text = query[field.name]
-                try:
-                    values[field.name] = int(text) if field.type is int else text
-                except ValueError:
-                    raise BadInput(
-                        f"{field.name} is {shown(text)}, but must be a whole number; take 0."
-                    ) from None
-        if values.get("model", "default") not in listed():
-            raise BadInput(
-                f"{shown(values['model'])} is no model here; choose one of {', '.join(listed())}."
-            )
-        return cls(**values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,37 +63,7 @@ class Inside:
         return TOP / (self.prefix + self.grid.size)
 
 
-def listed() -> list[str]:
-    """Models that can be named in a link: those of the project and the user, and some of timm.
-
-    Those of timm have fresh weights: good for seeing how a network is built.
-    """
-    from workbench.models import list_models
-
-    ours = [i.name for i in list_models() if i.name != "default"]
-    return ["default", *ours, *(name for name in own_networks() if name not in ours), *LISTED]
-
-
-def own_networks() -> dict[str, Path]:
-    """Networks in the user's folder of models that cannot reconstruct: folders of timm, encoders.
-
-    By name, with what loads them; whether they can be loaded shows when they are.
-    """
-    from workbench.models import list_models
-    from workbench.models.catalog import NAME, SUFFIXES, model_folders
-
-    known = {info.name for info in list_models()}
-    found: dict[str, Path] = {}
-    for folder, _ in model_folders():
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            name = path.name if path.is_dir() else path.stem
-            weights = path.suffix in SUFFIXES and not path.with_suffix(".json").exists()
-            if (weights or (path / "config.json").is_file()) and NAME.fullmatch(name):
-                found[name] = path
-    return {name: path for name, path in found.items() if name not in known}
-
-
-Run = tuple[Any, Any, float]  # `AttentionMaps`, scores, milliseconds
+Run = tuple[Any, Any, Floats | None, float]  # maps, scores, over all layers, milliseconds
 _loading, _runs_lock = threading.Lock(), threading.Lock()
 _runs: dict[Any, Run] = {}
 
@@ -224,10 +103,17 @@ def look_inside(spec: InsideSpec, pixels: Pixels | None = None, net: Any = None)
     images = picture.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
 
     def run(change: str, hides: Mask | None) -> Run:
-        key = None if net is not None or pixels is not None else (*asked, change, hides, spec.hide)
-        return _kept(key, lambda: _run(found, images, change, hides, spec.hide))
+        query = spec.query if spec.whole == "relevance" else None
+        how = (change, hides, spec.hide, spec.part, spec.whole, query)
+        key = None if net is not None or pixels is not None else (*asked, *how)
+        return _kept(key, lambda: _run(spec, found, images, change, hides))
 
-    plain = run("", None)
+    decoding = spec.part == "decoder"
+    if decoding and mask is None:
+        raise BadInput(
+            "nothing is hidden, so no mask token asks in the decoder; hide patches by a mask."
+        )
+    plain = run("", mask if decoding else None)
     changed = run(spec.change, mask) if spec.change or mask is not None else plain
     return _told(spec, picture, found, mask, plain, changed)
 
@@ -252,24 +138,58 @@ def _mask(spec: InsideSpec, found: Any) -> Mask | None:
     return MASKS.parse(spec.mask).sample(found.grid, count=1, seed=spec.seed)
 
 
-def _run(found: Any, images: Floats, change: str, mask: Mask | None, hide: Hide) -> Run:
-    """Maps, scores and the milliseconds of one run without maps."""
-    from workbench.explain import attention_maps
+def _run(spec: InsideSpec, found: Any, images: Floats, change: str, mask: Mask | None) -> Run:
+    """Maps, scores, the map of all layers, and the milliseconds of one run without maps."""
+    from workbench.explain import attention_maps, decoder_maps
     from workbench.interventions import intervene, recipes_of
     from workbench.models.taps import quietly
 
     recipes = recipes_of(change)
     told = {getattr(each, "mask", "") for each in recipes}
-    if mask is not None and "given" not in told:
-        first = "drop_tokens(layer=0)" if hide == "drop" else "hide_keys()"
+    if mask is not None and "given" not in told and spec.part == "encoder":
+        first = "drop_tokens(layer=0)" if spec.hide == "drop" else "hide_keys()"
         recipes = [*recipes_of(first), *recipes]
-    with quietly(_work(found)), intervene(found, recipes, mask=mask, source=images):
-        scores, spent = found.logits(images), list[float]()
-        while len(spent) < TIMED and sum(spent) < TIMED_MS:
+    with ExitStack() as stack:
+        stack.enter_context(quietly(_work(found)))
+        stack.enter_context(intervene(found, recipes, mask=mask, source=images))
+        if spec.part == "decoder":
+            assert mask is not None
+            start = time.perf_counter()
+            maps = decoder_maps(found, images, mask)
+            spent = (time.perf_counter() - start) * 1000
+            return maps, maps.tokens.flatten(1), _rolled(maps, spec.query), spent
+        scores, times = found.logits(images), list[float]()
+        while len(times) < TIMED and sum(times) < TIMED_MS:
             start = time.perf_counter()
             found.logits(images)
-            spent.append((time.perf_counter() - start) * 1000)
-        return attention_maps(found, images), scores, min(spent)
+            times.append((time.perf_counter() - start) * 1000)
+        maps = attention_maps(found, images)
+        return maps, scores, _over_layers(spec, found, images, maps), min(times)
+
+
+def _over_layers(spec: InsideSpec, found: Any, images: Floats, maps: Any) -> Floats | None:
+    """What stands for all layers; None where it is made for every query anew."""
+    from workbench.explain import relevance
+    from workbench.explain.similarity import similar_patches
+
+    if spec.whole == "relevance":
+        query = None if spec.query < 0 else spec.query
+        return relevance(found, images, query=query)[0].cpu().numpy()
+    if spec.whole == "similarity":
+        if not found.class_token:
+            raise BadInput(f"{found.name} has no class token to compare with; take the rollout.")
+        patches = maps.tokens[:, found.prefix :]
+        alike = similar_patches(maps.tokens[:, 0], patches, Grid(1, patches.shape[1]), count=1)
+        return _placed(alike.map[0, 0].cpu().numpy(), maps)
+    return None
+
+
+def _placed(values: Floats, maps: Any) -> Floats:
+    """One value a token on the grid of patches, NaN where a patch has none."""
+    made = np.full(maps.grid.size, np.nan, np.float32)
+    at = maps.patches[maps.layers[-1]] if maps.layers else None
+    made[np.arange(len(made)) if at is None else at[0].cpu().numpy()] = values
+    return made.reshape(maps.grid.shape)
 
 
 def _work(found: Any) -> float:
@@ -290,7 +210,10 @@ def _told(
     from workbench.explain import head_measures
 
     measures = head_measures(changed[0])
-    layers, heads = found.depth, max(found.heads)
+    decoding = spec.part == "decoder"
+    each = found.whole.decoder_shape if decoding else None
+    counts: tuple[int, ...] = found.heads if each is None else (each.heads,) * each.depth
+    layers, heads = len(counts), max(counts)
     query = None if spec.query < 0 else spec.query
     asks = f"patch {spec.query}" if query is not None else "the class token"
     if query is None and not found.class_token:
@@ -309,19 +232,19 @@ def _told(
         grid=found.grid,
         prefix=found.prefix,
         asks=asks,
-        heads=found.heads,
+        heads=counts,
         maps=_asked(changed[0], layers, heads, query),
         plain=_asked(plain[0], layers, heads, query),
-        rollout=_rolled(changed[0], query),
-        plain_rollout=_rolled(plain[0], query),
-        similar=_similar(plain[0], changed[0], found),
+        rollout=_rolled(changed[0], spec.query) if changed[2] is None else changed[2],
+        plain_rollout=_rolled(plain[0], spec.query) if plain[2] is None else plain[2],
+        similar=_similar(plain[0], changed[0], 0 if decoding else found.prefix),
         hidden=_marks(hidden, mask, found.grid),
         distance=spread[0].numpy(),
         entropy=spread[1].numpy(),
         diversity=diverse.numpy(),
-        scores=_scores(found, plain[1], changed[1]),
+        scores=() if decoding else _scores(found, plain[1], changed[1]),
         moved=max(0.0, moved),
-        milliseconds=(plain[2], changed[2]),
+        milliseconds=(plain[3], changed[3]),
         notes=_notes(spec, found),
     )
 
@@ -341,27 +264,25 @@ def _asked(maps: Any, layers: int, heads: int, query: int | None) -> Floats:
     return made
 
 
-def _rolled(maps: Any, query: int | None) -> Floats:
+def _rolled(maps: Any, asks: int) -> Floats:
     from workbench.explain import rollout
 
     if not maps.layers:
         return np.full(maps.grid.shape, np.nan, np.float32)
-    return rollout(maps, query=query)[0].cpu().numpy()
+    return rollout(maps, query=None if asks < 0 else asks)[0].cpu().numpy()
 
 
-def _similar(plain: Any, changed: Any, found: Any) -> Floats:
+def _similar(plain: Any, changed: Any, prefix: int) -> Floats:
     """Cosine of what each patch became with what it would have been, NaN where it has no token."""
     import torch
 
-    first, second = plain.tokens[0, found.prefix :], changed.tokens[0, found.prefix :]
-    made = np.full(found.grid.size, np.nan, np.float32)
+    first, second = plain.tokens[0, prefix:], changed.tokens[0, prefix:]
     at = changed.patches[changed.layers[-1]] if changed.layers else None
     if at is not None:
         first = first[at[0]]
-    if len(first) == len(second):
-        places = np.arange(len(made)) if at is None else at[0].cpu().numpy()
-        made[places] = torch.cosine_similarity(first, second, dim=1).cpu().numpy()
-    return made.reshape(found.grid.shape)
+    if len(first) != len(second):
+        return np.full(plain.grid.shape, np.nan, np.float32)
+    return _placed(torch.cosine_similarity(first, second, dim=1).cpu().numpy(), changed)
 
 
 def _scores(found: Any, plain: Any, changed: Any) -> tuple[tuple[str, float, float], ...]:
@@ -375,7 +296,7 @@ def _scores(found: Any, plain: Any, changed: Any) -> tuple[tuple[str, float, flo
 
 def _notes(spec: InsideSpec, found: Any) -> tuple[str, ...]:
     notes: list[str] = []
-    if spec.model.startswith(NAMED):
+    if spec.model.startswith(TIMM):
         notes.append(
             f"{spec.model} has fresh weights here: its maps show how it is built, not what it "
             "learnt."
