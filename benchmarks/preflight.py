@@ -17,25 +17,28 @@ from pathlib import Path
 
 from workbench.runs.launching import configured
 from workbench.runs.rehearsing import preflight
-from workbench.runs.store import RunStore
+from workbench.runs.store import Run, RunStore
 from workbench.runs.surroundings import surroundings
 
 PRESETS = "digits_mae_tiny,cifar10_mae_tiny,cifar10_simmim_tiny"
 
 
-def peak_of(folder: Path) -> int:
-    """Train the run of a folder; returns the most bytes that its process held."""
-    command = [sys.executable, "-m", "workbench.runs.process", str(folder)]
+def peak_of(run: Run) -> int:
+    """Train a run; returns the most bytes that its process held until it said that it is done.
+
+    After that it is on its way out, and torch's libraries touch 100 MB of their own files.
+    """
+    command = [sys.executable, "-m", "workbench.runs.process", str(run.path)]
     most = 0
-    with (folder / "log.txt").open("wb") as log:
+    with (run.path / "log.txt").open("wb") as log:
         child = subprocess.Popen(command, stdout=log, stderr=log, env=surroundings(os.environ))
-        while child.poll() is None:
+        while child.poll() is None and run.state()["state"] != "done":
             for line in Path(f"/proc/{child.pid}/status").read_text().splitlines():
                 if line.startswith("VmHWM:"):
                     most = 1024 * int(line.split()[1])  # the kernel's figure only rises
             time.sleep(0.02)
-    if child.returncode:
-        raise SystemExit((folder / "log.txt").read_text())
+    if child.wait():
+        raise SystemExit((run.path / "log.txt").read_text())
     return most
 
 
@@ -53,7 +56,7 @@ def main() -> None:
         config = configured(name, changes)
         with tempfile.TemporaryDirectory() as folder:
             foretold = preflight(config, folder)["memory"]
-            taken = peak_of(RunStore(folder).create(config).path)
+            taken = peak_of(RunStore(folder).create(config))
         row = {"preset": name, "foretold_mb": foretold >> 20, "taken_mb": taken >> 20}
         print(json.dumps({**row, "quotient": round(foretold / taken, 3)}), flush=True)
 

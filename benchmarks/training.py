@@ -31,6 +31,7 @@ from training_peers import PEERS, Peer
 
 from workbench.data.sets import Pictures
 from workbench.models.precision import bf16_gain, bf16_pays
+from workbench.objectives import OBJECTIVES
 from workbench.runs.config import RunConfig
 from workbench.runs.optimising import DECAYED
 from workbench.runs.setting import Place, setting
@@ -239,9 +240,9 @@ def least_work(config: RunConfig) -> float:
     if config.objective.startswith("simmim"):
         return 3.0 * (4 * places * pixels * config.dim + blocks(places, config.dim, config.depth))
     seen = places // 4
-    deep = int(config.objective.partition("decoder_depth=")[2].partition(",")[0])
+    told: Any = OBJECTIVES.parse(config.objective)
     total = 2 * seen * pixels * config.dim + blocks(seen + 1, config.dim, config.depth)
-    total += 2 * (seen + 1) * config.dim * 128 + blocks(places + 1, 128, deep)
+    total += 2 * (seen + 1) * config.dim * 128 + blocks(places + 1, 128, told.decoder_depth)
     return 3.0 * (total + 2 * (places - seen) * 128 * pixels)
 
 
