@@ -50,7 +50,7 @@ def test_two_models_side_by_side_apart_blinking_and_wiped(
         expect(card).to_contain_text(hidden)
         expect(card).to_contain_text(re.compile(r"MSE\s*0\.\d{4}"))
     expect(page.locator("[data-note]")).to_contain_text("own grid")
-    page.get_by_text("1 cannot be used").click()
+    page.get_by_text("cannot be used").click()
     expect(page.get_by_role("alert").filter(has_text="letter.pth")).to_be_visible()
 
     upload(page, png(7))
