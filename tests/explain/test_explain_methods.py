@@ -1,5 +1,6 @@
 """Attributions beside closed forms on linear networks, captum called by hand, and brute force."""
 
+from io import BytesIO
 from itertools import permutations
 
 import captum.attr as captum
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
 from torch import nn
 
 from tests.interventions.subjects import network_named, pictures, scramble
@@ -265,3 +267,14 @@ def test_what_cannot_be_asked_is_said() -> None:
         explain(network_named("ours"), pictures(network_named("ours"), 1)[0])
     with pytest.raises(BadInput, match="give one, "):
         explain(network, pictures(network, 2))
+
+
+def test_what_a_notebook_shows_is_a_line_and_a_picture() -> None:
+    values = np.array([[1.0, -1.0], [0.5, -0.5]], np.float32)
+    found = Attribution(values, 2, "cat", 0.5, "saliency()", "", 1)
+    assert repr(found) == "<Attribution of cat (0.5) by saliency(): 2 x 2, not blank>"
+    shown = np.asarray(Image.open(BytesIO(found._repr_png_())).convert("RGB")).astype(int)
+    assert shown.shape == (224, 224, 3)
+    middles = shown[56::112, 56::112]
+    assert np.array_equal(np.sign(middles[..., 0] - middles[..., 2]), np.sign(values))
+    assert len(repr(network_named("resnet18"))) < 120

@@ -22,7 +22,7 @@ from workbench.models.transformer import gather_tokens
 Hide = Literal["drop", "keys"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AttentionMaps:
     """Maps of some layers of one run.
 
@@ -39,6 +39,16 @@ class AttentionMaps:
     patches: dict[int, Tensor | None]
     hidden: NDArray[np.bool_] | None
     tokens: Tensor
+
+    def __repr__(self) -> str:
+        """One line, where the numbers would fill pages."""
+        heads = sorted({found.shape[1] for found in self.maps.values()})
+        pictures = len(self.tokens)
+        return (
+            f"<AttentionMaps: {len(self.maps)} layers of {', '.join(map(str, heads))} heads, "
+            f"{self.grid.rows} x {self.grid.cols} patches and {self.prefix} tokens, "
+            f"{pictures} picture{'s' * (pictures != 1)}>"
+        )
 
     @property
     def layers(self) -> list[int]:

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from workbench.masks import Grid
 
+SHOWN = 224  # about so many pixels wide in a notebook
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Attribution:
     """A map of one picture for one class.
 
@@ -28,6 +30,28 @@ class Attribution:
     removal: str
     evaluations: int
     notes: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    def __repr__(self) -> str:
+        """One line; the map itself is a picture."""
+        rows, cols = self.values.shape
+        said = f"{self.label or self.target} ({self.score:.3g}) by {self.method}"
+        said += f", removed with {self.removal}" if self.removal else ""
+        return f"<Attribution of {said}: {rows} x {cols}, {'blank' if self.blank else 'not blank'}>"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the map on its own scale, red for and blue against the class."""
+        from io import BytesIO
+
+        from PIL import Image
+
+        from workbench.plots.attribution import attribution_map
+
+        rows, cols = self.values.shape
+        grown = max(1, SHOWN // max(rows, cols))
+        kept = BytesIO()
+        painted = attribution_map(self.scaled(), (rows * grown, cols * grown))
+        Image.fromarray(painted).save(kept, "PNG")
+        return kept.getvalue()
 
     @property
     def blank(self) -> bool:

@@ -43,7 +43,7 @@ class Stage:
     stride: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network:
     """A network and where its parts are.
 
@@ -70,6 +70,13 @@ class Network:
     std: tuple[float, ...] = IMAGENET_STD
     own: bool = False
     whole: nn.Module | None = None
+
+    def __repr__(self) -> str:
+        """One line, where the modules themselves would fill pages of a notebook."""
+        parts = f"{self.depth} blocks, " if self.blocks else f"{len(self.stages)} stages, "
+        size = f"{self.size[0]} x {self.size[1]} px, {self.grid.rows} x {self.grid.cols} cells"
+        head = f"{self.classes} classes" if self.classes else "no head"
+        return f"<Network {self.name or self.kind}: {self.kind}, {parts}{size}, {head}>"
 
     @property
     def grid(self) -> Grid:
