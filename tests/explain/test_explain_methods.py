@@ -14,6 +14,7 @@ from torch import nn
 from tests.interventions.subjects import network_named, pictures, scramble
 from workbench.errors import BadInput
 from workbench.explain import Stopped, explain
+from workbench.explain.attributing import explaining
 from workbench.explain.attribution import Attribution
 from workbench.explain.methods import METHODS
 from workbench.explain.methods.rise import smooth_masks
@@ -218,6 +219,37 @@ def test_dropping_and_hiding_keys_attribute_alike() -> None:
     assert np.allclose(dropped, hidden, atol=1e-4 * np.abs(dropped).max())
 
 
+@pytest.mark.parametrize("which", ["ours", "headless"])
+def test_without_classes_the_features_of_the_picture_are_explained(which: str) -> None:
+    headless = timm.create_model("convnext_atto", num_classes=0)
+    network = network_named("ours") if which == "ours" else network_of(scramble(headless))
+    image = pictures(network, 1)[0]
+    found = explain(network, image, None, "feature_ablation", "black", grid=Grid(4, 3, patch=8))
+    assert (found.label, found.target) == ("its own features", 0)
+    assert found.score == pytest.approx(1)
+    hidden = np.eye(12, dtype=bool).reshape(12, 4, 3)
+    pixels = stretched(hidden, image.shape[1:])
+    without = np.where(pixels[:, None], 0, image)
+    with torch.no_grad():
+        whole, fewer = network.logits(image[None])[0], network.logits(without)
+    wanted = 1 - (fewer @ whole / (whole @ whole)).numpy()
+    assert np.allclose(found.values.ravel(), wanted, atol=1e-5)
+    for name in ("rise", "input_gradient", "grad_cam"):
+        assert not explain(network, image, None, QUICK.get(name, name)).blank
+
+
+def test_other_work_may_want_gradients_while_a_search_goes_on() -> None:
+    network = network_named(VIT)
+    image = pictures(network, 1)[0]
+    steps = explaining(network, image, 1, "feature_ablation", batch=4)
+    next(steps)
+    assert torch.is_grad_enabled()
+    between = explain(network, image, 1, "saliency")
+    assert np.array_equal(between.values, explain(network, image, 1, "saliency").values)
+    *_, last = steps
+    assert last.done == last.total == 12
+
+
 def test_blank_grad_cam_is_refused_and_norm1_is_not_blank() -> None:
     network = network_named(VIT)
     image = pictures(network, 1)[0]
@@ -263,8 +295,8 @@ def test_what_cannot_be_asked_is_said() -> None:
     for change, words in cases:
         with pytest.raises(BadInput, match=words):
             explain(network, image, **{"target": 1, **change})
-    with pytest.raises(BadInput, match="has no head"):
-        explain(network_named("ours"), pictures(network_named("ours"), 1)[0])
+    with pytest.raises(BadInput, match="has no head, so that there is no class 'cat'"):
+        explain(network_named("ours"), pictures(network_named("ours"), 1)[0], "cat")
     with pytest.raises(BadInput, match="give one, "):
         explain(network, pictures(network, 2))
 

@@ -1,6 +1,6 @@
 """Explain a prediction: one verb for every method and every way of removing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,9 @@ import torch
 
 from workbench.errors import BadInput, shown
 from workbench.explain.attribution import Attribution
+from workbench.explain.likeness import asked_of
 from workbench.explain.methods import METHODS, Asked, Method, Step
+from workbench.explain.methods.method import Search
 from workbench.explain.removal import BATCH, Removal, cells_of, removal
 from workbench.fills import Fill
 from workbench.interventions import Intervention
@@ -35,8 +37,11 @@ def explain(
 ) -> Attribution:
     """Attribute what a network says of one picture to its parts.
 
+    A network without classes is asked how like its features are to those of the whole picture, see
+    `Likeness`: never for one coordinate of them.
+
     Args:
-        model: whatever `network_of` understands, with a head for classes.
+        model: whatever `network_of` understands.
         image: float32 [3, h, w] (or [1, 3, h, w]) in [0, 1].
         target: class by number (0 is a class as any other) or by name; None for the highest score.
         method: recipe of a method, see `METHODS`.
@@ -51,6 +56,29 @@ def explain(
         BadInput: no such class, method or operator, or some that do not go together.
         Stopped: `watch` said so.
     """
+    steps = explaining(model, image, target, method, remove_with, grid=grid, seed=seed, batch=batch)
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        if watch is not None and watch(step):
+            steps.close()
+            raise Stopped
+
+
+def explaining(
+    model: Any,
+    image: Images,
+    target: int | str | None = None,
+    method: str | Method = "integrated_gradients",
+    remove_with: str | Removal | Fill | Intervention = "grey",
+    *,
+    grid: Grid | None = None,
+    seed: int = 0,
+    batch: int = BATCH,
+) -> Generator[Step, None, Attribution]:
+    """The same step by step; between two steps the network is free for others."""
     network = network_of(model)
     chosen, operator = METHODS.parse(method), removal(remove_with)
     picture = _one(network, image)
@@ -62,12 +90,14 @@ def explain(
             "not have; remove with grey, black, mean, blur or neighbour."
         )
     with exclusively(network):
+        if target is None:
+            network = asked_of(network, picture)
         with torch.no_grad():
-            scores = network.logits(torch.from_numpy(picture)[None])[0]
-        number = class_number(network, target, scores)
-        cells = grid or cells_of(network, (picture.shape[1], picture.shape[2]))
-        asked = Asked(network, picture, number, operator, cells, seed, batch)
-        values = _finished(chosen.search(asked), watch)
+            scores = network.logits(torch.from_numpy(picture)[None])
+    number = class_number(network, target, scores[0])
+    cells = grid or cells_of(network, (picture.shape[1], picture.shape[2]))
+    asked = Asked(network, picture, number, operator, cells, seed, batch)
+    values = yield from _locked(network, chosen.search(asked))
     if not np.isfinite(values).all():
         raise BadInput(f"{chosen.name} gave values that are no numbers; take another method.")
     names = network.labels
@@ -75,7 +105,7 @@ def explain(
         values=values,
         target=number,
         label=names[number] if number < len(names) else str(number),
-        score=float(scores.softmax(0)[number]),
+        score=float(network.shares(scores)[0, number]),
         method=str(chosen),
         removal=str(operator) if chosen.removes else "",
         evaluations=asked.shown,
@@ -91,8 +121,8 @@ def class_number(network: Network, target: int | str | None, scores: torch.Tenso
     """
     if not network.classes:
         raise BadInput(
-            f"{network.name} has no head, so that there is no class to explain (the largest "
-            "feature is not one); take a classifier."
+            f"{network.name} has no head, so that there is no class {shown(target)} to explain; "
+            "leave the target out to explain what its features of this picture rest on."
         )
     if target is None:
         return int(scores.argmax())
@@ -126,12 +156,12 @@ def _one(network: Network, image: Images) -> np.ndarray:
     return fitted[0].numpy()
 
 
-def _finished(search: Any, watch: Callable[[Step], bool | None] | None) -> np.ndarray:
+def _locked(network: Network, search: Search) -> Search:
+    """Let nobody else into the network during a step."""
     while True:
-        try:
-            step = next(search)
-        except StopIteration as end:
-            return end.value
-        if watch is not None and watch(step):
-            search.close()
-            raise Stopped
+        with exclusively(network):
+            try:
+                step = next(search)
+            except StopIteration as end:
+                return end.value
+        yield step

@@ -17,6 +17,7 @@ from workbench.masks import Grid
 from workbench.models.network import Network, network_of
 
 Cells = NDArray[np.floating[Any]]
+DRAWN_ANEW = 20_181_008  # fresh networks are drawn from small seeds: theirs must not come again
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +77,8 @@ def curves(
         for kind in ("deletion", "insertion"):
             gone = ranks if kind == "deletion" else cells - 1 - ranks
             hidden = gone[None] < counts[:, None, None]
-            said = each.logits(network, image, hidden, batch=batch).softmax(1)[:, target]
-            heights = said.double().numpy()
+            scores = each.logits(network, image, hidden, batch=batch)
+            heights = network.shares(scores)[:, target].double().numpy()
             shares = counts / cells
             if kind == "insertion":  # from nothing to everything
                 heights, shares = heights[::-1].copy(), (counts[-1] - counts[::-1]) / cells
@@ -182,7 +183,7 @@ def randomised(model: Any, layers: int, seed: int = 0) -> Generator[Network]:
     ]
     chosen = own[len(own) - min(layers, len(own)) :]
     kept: list[tuple[Tensor, Tensor]] = []
-    noise = torch.Generator().manual_seed(seed)
+    noise = torch.Generator().manual_seed(DRAWN_ANEW + seed)
     try:
         with torch.no_grad():
             for module in chosen:

@@ -85,8 +85,9 @@ class Removal:
         """
         self.check(network)
         for rows in self._batches(hidden, batch):
-            with torch.no_grad():
-                yield torch.from_numpy(rows), self._run(network, image, hidden[rows]).cpu()
+            with torch.no_grad():  # closed before the yield: who asks may want gradients meanwhile
+                scores = self._run(network, image, hidden[rows]).cpu()
+            yield torch.from_numpy(rows), scores
 
     def each(
         self, network: Network, pictures: NDArray[np.float32], hidden: Bools, seed: int = 0

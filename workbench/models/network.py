@@ -146,6 +146,10 @@ class Network:
             return cast(Any, self.module).head(tokens[:, self.prefix :].mean(1))
         return tokens[:, 0] if self.class_token else tokens[:, self.prefix :].mean(1)
 
+    def shares(self, scores: Tensor) -> Tensor:
+        """Scores [b, classes] as shares from 0 to 1: the probabilities of the classes."""
+        return scores.softmax(1)
+
     @property
     def _encoder(self) -> nn.Module:
         return self.module if isinstance(self.module, ViT) else cast(Any, self.module).encoder

@@ -1,4 +1,4 @@
-"""An attribution over its picture: what speaks for the class in orange, against it in blue."""
+"""An attribution over its picture: what speaks for the class in red, against it in blue."""
 
 import numpy as np
 from numpy.typing import NDArray

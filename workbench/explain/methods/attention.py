@@ -25,7 +25,5 @@ class Attention(Method):
         layer = asked.network.check_layer(self.layer) if asked.network.depth else 0
         found = attention_maps(asked.network, asked.image[None], layers=[layer])
         asked.shown += 1
-        whole = found.maps[layer][0].mean(0)
-        row = whole[0] if found.class_token else whole.mean(0)
         yield Step(1, 1)
-        return row[found.prefix :].view(found.grid.shape).float().cpu().numpy()
+        return found.asked_by(layer)[0].mean(0).float().cpu().numpy()

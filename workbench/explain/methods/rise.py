@@ -57,7 +57,7 @@ class Rise(Method):
         seen = torch.from_numpy(masks)[:, None]
         with torch.no_grad():
             pictures = seen * torch.from_numpy(asked.image) + (1 - seen) * away
-            said = asked.network.logits(pictures).softmax(1)[:, asked.target]
+            said = asked.network.shares(asked.network.logits(pictures))[:, asked.target]
         asked.shown += len(masks)
         return said.double().cpu().numpy()
 
@@ -69,9 +69,8 @@ class Rise(Method):
         hidden = torch.zeros(order.shape, dtype=torch.bool)
         hidden.scatter_(1, order[:, : round((1 - self.keep) * order.shape[1])], True)
         hidden = hidden.view(len(masks), *asked.grid.shape)
-        said = asked.removal.logits(
-            asked.network, asked.image, hidden.numpy(), batch=asked.batch
-        ).softmax(1)[:, asked.target]
+        scores = asked.removal.logits(asked.network, asked.image, hidden.numpy(), batch=asked.batch)
+        said = asked.network.shares(scores)[:, asked.target]
         asked.shown += len(masks)
         seen = F.interpolate((~hidden)[:, None].float(), asked.image.shape[1:], mode="nearest")
         return seen[:, 0].numpy(), said.double().numpy()
