@@ -117,7 +117,7 @@ class MaskedConvnet(nn.Module):
         """
         super().__init__()
         self.net, infos = _plain(name)
-        _restride(self.net, infos[-1]["reduction"], patch, name)
+        restride(self.net, infos[-1]["reduction"], patch, name)
         self.active = Active()
         self.active.watch(self.net)
         sizes = self._sizes(patch, rows, cols)
@@ -184,7 +184,7 @@ def _plain(name: str) -> tuple[nn.Module, list[dict[str, Any]]]:
     return net, list(info)
 
 
-def _restride(net: nn.Module, total: int, patch: int, name: str) -> None:
+def restride(net: nn.Module, total: int, patch: int, name: str) -> None:
     """Turn the first strides of a network into 1 until its total stride is `patch`."""
     if total == patch:
         return
