@@ -12,7 +12,7 @@ from workbench.commands.progress import Telling
 from workbench.errors import BadInput
 
 Model = Annotated[
-    str, typer.Option(help="A classifier: a folder, a checkpoint's path, or timm:NAME.")
+    str, typer.Option(help="A classifier: run:ID, a folder, a checkpoint's path, timm:NAME.")
 ]
 Weights = Annotated[Path | None, typer.Option(help="With timm:NAME, a file of its weights.")]
 BASELINES = ("random", "centre")
@@ -49,11 +49,11 @@ def explain(
     from workbench.data.images import fit as fitted
     from workbench.explain import explain as attribute
     from workbench.explain.removal import cells_of
-    from workbench.models import load_network
     from workbench.plots.attribution import attribution_map, attribution_over
+    from workbench.runs.networks import named_network
 
     pixels, notes = opened(photo)
-    network = load_network(model, weights=weights)
+    network = named_network(model, weights)
     picture = fitted(pixels, network.size[0], network.size[1], fit)  # pyright: ignore[reportArgumentType]
     image = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32) / np.float32(255)
     ticker = Telling("pictures")
@@ -137,6 +137,9 @@ def missingness(
         "0; 0.1; 0.25; 0.5; 0.75; 0.9"
     ),
     count: Annotated[int, number_option("Pictures at most.")] = 200,
+    grid: Annotated[
+        str, typer.Option(help="ROWSxCOLS of cells; else patches, or 16 pixels in a convnet.")
+    ] = "",
     weights: Weights = None,
     out: Annotated[Path | None, typer.Option(help="Also write the numbers as this .json.")] = None,
     seed: Annotated[int, number_option("Decides the random order.")] = 0,
@@ -145,11 +148,13 @@ def missingness(
     """Measure how a classifier's answers change as growing parts of pictures go missing."""
     import numpy as np
 
+    from workbench.commands.masks import parse_grid
     from workbench.data.sets import DATASETS
     from workbench.evaluations.missingness import missingness as measure
-    from workbench.models import load_network
+    from workbench.explain.removal import cells_of
+    from workbench.runs.networks import named_network
 
-    network = load_network(model, weights=weights)
+    network = named_network(model, weights)
     loaded = DATASETS.parse(data).load(max(network.size), train=False)
     rows = np.random.default_rng(seed).permutation(len(loaded))[: max(1, count)]
     part = loaded.rows(np.sort(rows))
@@ -158,15 +163,20 @@ def missingness(
     operators = _parts(remove_with) or _all_for(network.kind)
     orders, levels = _parts(order), [_number(each) for each in _parts(shares)]
     total = len(orders) * len(operators) * len(levels)
+    cells = parse_grid(grid, network.patch) if grid else None
     ticker = Telling("settings")
     found: list[dict[str, Any]] = []
     for each in measure(
-        network, images, labels, operators=operators, orders=orders, shares=levels, seed=seed  # pyright: ignore[reportArgumentType]
+        network, images, labels, operators=operators, orders=orders, shares=levels,  # pyright: ignore[reportArgumentType]
+        grid=cells, seed=seed,
     ):  # fmt: skip
         found.append(each.summary())
         ticker.tell(len(found), total)
     ticker.end()
-    record = {"model": model, "data": data, "count": len(images), "seed": seed, "rows": found}
+    record = {
+        "model": model, "data": data, "count": len(images), "seed": seed,
+        "grid": (cells or cells_of(network, network.size)).record(), "rows": found,
+    }  # fmt: skip
     if out is not None:
         write_bytes(out, as_text(record).encode())
     say(record, _table(found, labels is not None), as_json)

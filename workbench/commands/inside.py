@@ -75,14 +75,14 @@ def attend(
     heads.png (one picture a head), whole.png (over all layers), with interventions or a mask also
     change.png, maps.npz with all numbers, and report.json.
     """
-    from workbench.models import load_network
+    from workbench.runs.networks import named_network
     from workbench.scenes.inside import look_inside
     from workbench.scenes.inside_spec import InsideSpec
 
     if query is not None and query < 0:
         raise BadInput(f"--query is {query}, but patches count from 0; leave it out for the class.")
     pixels, notes = opened(photo)
-    network = load_network(model, weights=weights)
+    network = named_network(model, weights)
     spec = InsideSpec(
         photo=photo, fit=fit, model=model, mask=mask, hide=hide, change=change,  # pyright: ignore
         query=-1 if query is None else query, scale=scale, seed=seed,  # pyright: ignore

@@ -70,9 +70,9 @@ _runs: dict[Any, Run] = {}
 
 @lru_cache(maxsize=NETWORKS)
 def _network(model: str) -> Any:
-    from workbench.models import load_network
+    from workbench.runs.networks import named_network
 
-    found = load_network(own_networks().get(model, model))
+    found = named_network(str(own_networks().get(model, model)))
     found.features(np.zeros((1, 3, *found.size), np.float32))  # the first run of all is slow
     return found
 

@@ -112,14 +112,22 @@ class InsideSpec:
 
 
 def listed() -> list[str]:
-    """Models that can be named in a link: those of the project and the user, and some of timm.
+    """Models that can be named in a link: the project's, the user's, their runs', some of timm.
 
     Those of timm have fresh weights: good for seeing how a network is built.
     """
     from workbench.models import list_models
 
     ours = [i.name for i in list_models() if i.name != "default"]
-    return ["default", *ours, *(name for name in own_networks() if name not in ours), *LISTED]
+    others = [name for name in (*own_networks(), *classifying_runs()) if name not in ours]
+    return ["default", *ours, *others, *LISTED]
+
+
+def classifying_runs() -> list[str]:
+    """Runs that learnt labels, as run:ID, the newest first."""
+    from workbench.runs.networks import trained_classifiers
+
+    return [f"run:{run.id}" for run in trained_classifiers()]
 
 
 def own_networks() -> dict[str, Path]:
