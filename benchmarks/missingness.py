@@ -21,10 +21,10 @@ from missingness_chart import draw
 RESULTS = Path(__file__).parent / "results"
 FOLDER = RESULTS / "missingness"
 ORDERS = ("random", "salient_first", "salient_last")
-SHARES = (0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
+SHARES = (0, 0.1, 0.25, 0.5, 0.75, 0.9)
 PAINTED = ("grey", "black", "blur", "neighbour")
-INSIDE = {"vit": ("drop_tokens", "hide_keys"), "convnet": ("layer_mask",)}
-COUNT, GRID = 1000, "8x8"
+INSIDE = {"vit": ("drop_tokens",), "convnet": ("layer_mask",)}
+COUNT, GRID = 500, "8x8"
 DATA = "cifar10()"
 TITLES = {"vit": "ViT, 6 blocks of width 192", "convnet": "ResNet-10-T, stride 16"}
 SHOWN = (0.25, 0.5, 0.9)

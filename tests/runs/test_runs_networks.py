@@ -34,7 +34,7 @@ def test_a_runs_classifier_says_as_a_network_what_its_head_says(
     network = run_network(f"run:{run.id}", tmp_path)
     assert network.labels == tuple("0123456789") and network.size == (16, 16)
     images = np.random.default_rng(0).random((3, 3, 16, 16), np.float32)
-    parts, model, step = load_model(run)
+    _, model, step = load_model(run)
     mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (network.mean, network.std))
     ready = (torch.from_numpy(images) - mean) / std
     with torch.inference_mode():
