@@ -103,7 +103,7 @@ class Chart {
     const text = (words, attributes) => Object.assign(svg("text", attributes), { textContent: words });
     this.texts.replaceChildren(
       ...ups.map((level) => text(brief(level), { x: CHART_PAD.left - 6, y: y(level) + 4, "text-anchor": "end" })),
-      ...acrosses.map((step) => text(brief(step), { x: x(step), y: floor + 15, "text-anchor": step ? "middle" : "start" })),
+      ...acrosses.map((step) => text(brief(step), { x: x(step), y: floor + 15, "text-anchor": !step ? "start" : x(step) > right - 20 ? "end" : "middle" })),
       text("step", { x: right, y: floor + 28, "text-anchor": "end" }));
     const [step, mean] = this.points.at(-1);
     this.svg.setAttribute("aria-label", `${this.name} against step; ${brief(mean)} at step ${Math.round(step)} of ${this.steps}`);

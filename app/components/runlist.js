@@ -40,7 +40,7 @@ class RunRow {
     this.link = make("a", { href: `/runs?run=${encodeURIComponent(id)}`, onclick: (event) => list.open(event, id) });
     this.chip = make("span", { class: "chip" });
     this.of = make("div", { class: "small soft" });
-    this.bar = make("progress", { max: 1, "aria-label": "Progress" });
+    this.bar = make("progress", { max: 1, value: "0", "aria-label": "Progress" });
     this.pace = make("div", { class: "pace" });
     this.scores = make("div", { class: "small" });
     this.when = make("div", { class: "small soft" });

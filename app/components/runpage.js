@@ -64,7 +64,7 @@ class RunPage {
     this.chip = make("span", { class: "chip" });
     this.tells = make("p", { class: "tells", role: "status", "data-found": "told" });
     this.problem = make("p", { class: "problem", role: "alert" });
-    this.bar = make("progress", { class: "whole", max: 1, "aria-label": "Progress" });
+    this.bar = make("progress", { class: "whole", max: 1, value: "0", "aria-label": "Progress" });
     this.facts = Object.fromEntries(Object.keys(FACTS).map((name) => [name, make("b", { "data-fact": name, text: "–" })]));
     this.sure = make("div", { class: "sure hidden", role: "alertdialog", "aria-label": "Are you sure?" });
     this.alerts = make("ul", { class: "alerts" });
