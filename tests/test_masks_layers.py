@@ -156,7 +156,7 @@ def test_needs_add_up_of_the_layers_that_are_on() -> None:
         ("layers(a=layer(layer(random())))", "'layer' is no known strategy"),
         ("painted(over=layer(random()))", "'layer' is no known strategy"),
         ("layer(random())", "'layer' is no known strategy"),
-        ("layers(a=[random()])", "neither a number, text, True"),
+        ("layers(a=[random()])", "a is .*Random.*, but must be a recipe"),
         ("layers(a=layer(random(ratio=ramp(0, 2))))", "ratio is 2"),
     ],
 )
