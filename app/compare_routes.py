@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app import sweep_rows, worker
+from app.asking import asker
 from app.compare_rows import Asked, choices, compared
 from app.routes import guarded
 from app.run_routes import changing
@@ -30,7 +31,9 @@ def answer(record: Any) -> Response:
 @guarded
 def beside(request: Request) -> Response:
     """The runs of an address beside each other, see `app.compare_rows.compared`."""
-    return answer(compared(RunStore(), Asked.read(dict(request.query_params))))
+    store = RunStore()
+    asker.look(store)
+    return answer(compared(store, Asked.read(dict(request.query_params))))
 
 
 @guarded
@@ -43,7 +46,9 @@ def offered(request: Request) -> Response:
 @guarded
 def sweeps(request: Request) -> Response:
     """All sweeps, the newest first."""
-    ensure_runner(RunStore().folder)
+    store = RunStore()
+    asker.look(store)
+    ensure_runner(store.folder)
     return answer({"sweeps": sweep_rows.rows()})
 
 

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from app.asking import asker
 from app.preflights import preflights
 from app.routes import guarded
 from app.run_rows import Pages, Rows, thumbnail
@@ -69,6 +70,7 @@ def _json(request: Request, record: Any) -> Response:
 def listed(request: Request) -> Response:
     """A part of the list, the newest first, with what the queue does; `find` and `state` filter."""
     store = RunStore()
+    asker.look(store)
     rows = _rows(str(store.folder)).all()
     going = sum(row["state"] not in ENDED for row in rows)
     words = request.query_params.get("find", "").lower().split()
@@ -110,6 +112,7 @@ def _queue(store: RunStore, rows: list[dict[str, Any]]) -> dict[str, Any]:
 def one(request: Request) -> Response:
     """The page of one run."""
     store = RunStore()
+    asker.look(store)
     return _json(request, _pages(str(store.folder)).page(_run(request)))
 
 
@@ -215,8 +218,10 @@ def _asked(body: dict[str, Any]) -> RunConfig:
 @changing
 def start(request: Request, body: dict[str, Any]) -> Any:
     """Put a new run into the queue."""
-    run = launching.enqueue(_asked(body))
-    return {"id": run.id}
+    engine = body.get("engine", "")
+    if not isinstance(engine, str):
+        raise BadInput("An engine is a recipe; send a text.")
+    return {"id": launching.enqueue(_asked(body), engine=engine).id}
 
 
 @changing

@@ -117,7 +117,8 @@ class Pages:
         place = waiting.index(run.id) + 1 if run.id in waiting else 0
         row = row_of(run)
         row |= {name: whole.get(name) for name in ("reason", "alert", "fits", "tries")}
-        row["told"] = told(whole, saved[-1][0] if saved else None, place, paused)
+        newest = saved[-1][0] if saved else None
+        row["told"] = told(whole, newest, place, paused, run.handed())
         row["curves"] = curves(self._following(run).read())
         row["alerts"] = [_alert(each) for each in run.alerts()[-50:]]
         row["pictures"] = pictures(run)
@@ -185,10 +186,12 @@ def start_again(run: Run, record: Mapping[str, Any]) -> dict[str, str]:
     else:  # of an earlier version: every knob says itself
         preset = str(record.get("preset") or spelling.FALLBACK)
         changed = {k: v for k, v in record.items() if k not in ("schema", "preset")}
+    engine = run.handed().get("engine", "")
     query = {"preset": preset, **{name: str(value) for name, value in changed.items()}}
+    query |= {"engine": engine} if engine else {}
     return {
-        "command": spelling.command(preset, changed),
-        "python": spelling.python(preset, changed),
+        "command": spelling.command(preset, changed, engine),
+        "python": spelling.python(preset, changed, engine),
         "form": f"/train?{urlencode(query)}",
     }
 

@@ -3,7 +3,9 @@
 import shlex
 from typing import Any
 
+from app.engine_form import offered
 from workbench.errors import BadInput, shown
+from workbench.runs.engines import ENGINES
 from workbench.runs.sweeping import command, planned, read_over, sweep
 from workbench.runs.sweeps import Sweep, SweepStore, spoken
 
@@ -61,36 +63,38 @@ def menu() -> dict[str, Any]:
             "name": name, "masks": fitting[objective.name], "usual": usual,
             "told": f"{config.steps:,} steps of {config.batch}, {config.size} px, {config.data}",
         })  # fmt: skip
-    return {"presets": found}
+    return {"presets": found, "engines": [name for name, why in offered().items() if not why]}
 
 
-def asked(body: dict[str, Any]) -> tuple[str, list[str], list[str], str]:
-    """The parts of a form: preset, what goes over what, knobs for all, name.
+def asked(body: dict[str, Any]) -> tuple[str, list[str], list[str], str, str]:
+    """The parts of a form: preset, what goes over what, knobs for all, name, engine.
 
     Raises:
         BadInput: something that is no short text.
     """
-    preset, over, shared, name = (
-        body.get(key, usual)
-        for key, usual in (("preset", ""), ("over", []), ("shared", ""), ("name", ""))
+    preset, over, shared, name, engine = (
+        body.get(key, [] if key == "over" else "")
+        for key in ("preset", "over", "shared", "name", "engine")
     )
-    texts = [preset, shared, name, *(over if isinstance(over, list) else [None])]
+    texts = [preset, shared, name, engine, *(over if isinstance(over, list) else [None])]
     if not all(isinstance(each, str) and len(each) <= TEXT for each in texts) or len(over) > LINES:
         raise BadInput(f"a form holds short texts, at most {LINES} knobs; shorten it.")
     try:
         words = shlex.split(shared)
     except ValueError as error:
         raise BadInput(f"{shown(shared)} cannot be read ({error}); write key=value.") from None
-    return preset, [each for each in over if each.strip()], words, name.strip()
+    return preset, [each for each in over if each.strip()], words, name.strip(), engine.strip()
 
 
 def plan(body: dict[str, Any]) -> dict[str, Any]:
     """Check a form, and say how many runs it comes to and by which command."""
     from workbench.runs.config import pairs
 
-    preset, over, words, name = asked(body)
-    told = {"command": command(preset, over, words, name), "count": 0, "problem": ""}
+    preset, over, words, name, engine = asked(body)
+    told = {"command": command(preset, over, words, name, engine), "count": 0, "problem": ""}
     try:
+        if engine:
+            ENGINES.parse(engine)
         values = read_over(over)
         count = 1
         for each in values.values():
@@ -117,6 +121,6 @@ def start(body: dict[str, Any]) -> dict[str, Any]:
     found = plan(body)
     if found["problem"]:
         raise BadInput(found["problem"])
-    preset, over, words, name = asked(body)
-    made = sweep(preset, read_over(over), overrides=pairs(words), name=name)
+    preset, over, words, name, engine = asked(body)
+    made = sweep(preset, read_over(over), overrides=pairs(words), name=name, engine=engine)
     return {"id": made.id}

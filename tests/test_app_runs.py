@@ -11,18 +11,20 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app import lending, run_rows
+from app import asking, lending, run_routes, run_rows
 from app.run_routes import RUN_ROUTES
 from app.run_rows import Pages, Rows
+from tests.runs.conftest import until
 from workbench import scenes
 from workbench.errors import BadInput
 from workbench.runs.config import RunConfig
+from workbench.runs.engines.slurm import Slurm
 from workbench.runs.following import Metrics, curves
 from workbench.runs.identity import me
 from workbench.runs.judging import FILE, judging, start_judging
 from workbench.runs.queue import Queue
 from workbench.runs.removing import delete
-from workbench.runs.store import METRICS, STOP, Run, RunStore, write_json
+from workbench.runs.store import HANDED, METRICS, STOP, Run, RunStore, write_json
 from workbench.runs.telling import told
 
 OURS = {"x-workbench": "runs"}
@@ -241,6 +243,38 @@ def test_the_queue_is_paused_and_reordered(store: RunStore, ask: TestClient) -> 
 def test_a_run_without_a_checkpoint_cannot_be_evaluated(store: RunStore) -> None:
     with pytest.raises(BadInput, match="no checkpoint"):
         start_judging(made(store))
+
+
+def test_a_run_that_its_engine_dropped_is_told_to_who_looks_at_the_list(
+    store: RunStore, ask: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, dropped = made(store, "queued"), made(store, "queued")
+    for run, job in ((kept, "17"), (dropped, "18")):
+        write_json(run.path / HANDED, {"engine": "slurm()", "job": job})
+    now, questions = [0.0], list[str]()
+
+    def active(self: Slurm, folder: str) -> set[str]:
+        questions.append(folder)
+        return {"17"}
+
+    monkeypatch.setattr(Slurm, "active", active)
+    asker = asking.Asker(clock=lambda: now[0])
+    monkeypatch.setattr(run_routes, "asker", asker)
+
+    def states() -> dict[str, str]:
+        return {row["id"]: row["state"] for row in ask.get("/api/runs").json()["rows"]}
+
+    states()
+    until(lambda: states() == {kept.id: "queued", dropped.id: "crashed"})
+    page = ask.get(f"/api/runs/{dropped.id}").json()
+    assert "Slurm has ended job 18" in page["told"] and len(questions) == 1
+    assert "--engine 'slurm()'" in page["command"]
+    assert ask.get(f"/api/runs/{kept.id}").json()["told"] == "It waits as job 17 of slurm()."
+    now[0] += asking.ASK_EVERY
+    asking_thread = asker.look(store)
+    assert asking_thread is not None
+    asking_thread.join(20)
+    assert len(questions) == 2 and asker.look(store) is None
 
 
 def test_a_gpu_is_lent_while_a_run_is_on_it(store: RunStore) -> None:

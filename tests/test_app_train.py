@@ -1,19 +1,23 @@
 """The form of a new run: menus with reasons, links that restore it, and the measured card."""
 
+import shlex
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import train_form
+from app import engine_form, train_form
 from app.preflights import Preflights
 from workbench.errors import BadInput
 from workbench.masks import MASKS
 from workbench.objectives import OBJECTIVES
+from workbench.runs import spelling
 from workbench.runs.config import RunConfig
+from workbench.runs.engines.slurm import Slurm
 from workbench.runs.launching import configured
 from workbench.runs.presets import GROUPS, run_presets, sized_for
 from workbench.runs.rehearsing import preflight
@@ -70,6 +74,39 @@ def test_data_without_classes_cannot_be_taken_by_what_needs_them() -> None:
 def test_a_link_restores_the_form(preset: str, changed: dict[str, Any]) -> None:
     config = configured(preset, changed)
     assert train_form.linked(train_form.query_of(config)) == (config, [])
+
+
+def test_an_engine_is_offered_only_where_its_package_is_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Slurm, "package", "no_such_package")
+    assert engine_form.engine_menu("") is None
+    monkeypatch.setattr(Slurm, "package", "json")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    menu = engine_form.engine_menu("")
+    assert menu is not None and menu["value"] == "here"
+    assert "no Slurm on this machine" in options(menu)["slurm"][1]
+    (tmp_path / "srun").write_text("#!/bin/sh\n")
+    (tmp_path / "srun").chmod(0o755)
+    menu = engine_form.engine_menu("slurm(gpus=1)")
+    assert menu is not None and menu["value"] == "slurm" and options(menu)["slurm"][1] == ""
+
+
+def test_an_engine_s_knobs_are_edited_and_spelled() -> None:
+    engine = engine_form.chosen("slurm")
+    engine = engine_form.edited(engine, {"partition": "gpu", "minutes": 30.0}, silent)
+    assert engine == 'slurm(partition="gpu", minutes=30)' == engine_form.linked(engine)[0]
+    assert {row["name"]: row["value"] for row in engine_form.engine_rows(engine, {})}["gpus"] == 0
+    wrong: dict[str, str] = {}
+    assert engine_form.edited(engine, {"minutes": 0}, wrong.__setitem__) == engine
+    assert "minutes" in wrong and engine_form.chosen("here") == ""
+    assert engine_form.linked("swarm()")[0] == "" and "slurm" in engine_form.linked("swarm()")[1]
+    words = shlex.split(spelling.command("digits_mae_tiny", {"steps": 20}, engine))
+    assert words == ["workbench", "train", "digits_mae_tiny", "steps=20", "--engine", engine]
+    called: dict[str, Any] = {}
+    lines = spelling.python("digits_mae_tiny", {}, engine).splitlines()
+    exec("\n".join(lines[2:-1]), {"runs": SimpleNamespace(launch=lambda *a, **k: called.update(k))})
+    assert called == {"engine": engine}
 
 
 def test_a_bad_field_of_a_link_leaves_the_others() -> None:

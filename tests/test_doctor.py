@@ -80,7 +80,7 @@ def test_a_missing_package_is_told_with_the_way_to_get_it(monkeypatch: pytest.Mo
     version = metadata.version
 
     def without(name: str) -> str:
-        if name in ("streamlit", "timm"):
+        if name in ("streamlit", "timm", "submitit", "trackio"):
             raise metadata.PackageNotFoundError(name)
         return version(name)
 
@@ -89,6 +89,9 @@ def test_a_missing_package_is_told_with_the_way_to_get_it(monkeypatch: pytest.Mo
     assert state_of(report, "streamlit") == "missing" and not report.usable
     assert "make setup" in finding(report, "streamlit").remedy
     assert state_of(report, "timm") == "note"
+    for name, extra in (("submitit", "slurm"), ("trackio", "track")):
+        assert state_of(report, name) == "note"
+        assert f"mask-workbench[{extra}]" in finding(report, name).remedy
 
 
 def test_a_home_that_is_a_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

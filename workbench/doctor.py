@@ -24,10 +24,13 @@ EXTRA = {
     "torchvision": "CIFAR-10",
     "anywidget": "the painter in notebooks",
     "jupyterlab": "`make lab`",
+    "submitit": "handing runs to Slurm",
+    "trackio": "runs mirrored to Trackio",
     "playwright": "browser tests",
     "pytest": "tests",
 }
 INSTALL = "run `make setup`, or `make setup-dev` for what only tests need"
+EXTRAS = {"submitit": "slurm", "trackio": "track"}
 SMALL_MEMORY, SMALL_DISK = 2 * 2**30, 2**30
 
 
@@ -108,7 +111,9 @@ def packages() -> Iterator[Finding]:
             use = EXTRA.get(name)
             found = "not installed" + ("" if use is None else f" (for {use})")
             state: State = "missing" if use is None else "note"
-            yield Finding(name, found, state, needed=use is None, remedy=INSTALL)
+            group = EXTRAS.get(name)
+            remedy = INSTALL if group is None else f"pip install 'mask-workbench[{group}]'"
+            yield Finding(name, found, state, needed=use is None, remedy=remedy)
     told = ", ".join(f"{name} {number}" for name, number in there.items())
     yield Finding("packages", told)
 

@@ -250,9 +250,11 @@ class RunPage {
       ...row.scores.map((score) => make("tr", { "data-protocol": score.protocol }, ...cells("td", [score.protocol, brief(score.step), interval(score),
         score.initial ? interval(score.initial) : "–", [`${brief(score.count)} of ${score.data}`, guesses(score)].filter(Boolean).join("; beside ")]))),
     ]);
-    const { state, tasks = [], done = 0, share = 0, reason = "" } = row.evaluating;
+    const { state, tasks = [], done = 0, share = 0, seconds_left: left, reason = "" } = row.evaluating;
     const task = tasks[done] ?? [[], ""];
-    const words = state === "running" ? `Measuring ${task[0].join(" and ")} on ${task[1] || "the newest"} weights, ${percent(share)} …`
+    const part = tasks.length > 1 ? `, part ${Math.min(done + 1, tasks.length)} of ${tasks.length}` : "";
+    const weights = task[1] === "initial" ? "the weights before training" : "the newest weights";
+    const words = state === "running" ? `Measuring ${task[0].join(" and ")} on ${weights}${part}: ${percent(share)}${left ? `; about ${span(left)} to go` : ""} …`
       : state === "failed" || state === "crashed" ? `The evaluation failed: ${reason}`
         : row.scores.length ? "" : row.checkpoints.length ? "Not measured yet: press Evaluate." : "It can be measured once there is a checkpoint.";
     setText(this.judged, words);

@@ -17,7 +17,7 @@ const FORM_CSS = `
     background: var(--st-secondary-background-color); }
   .form .outcome { margin: 0; font-size: 0.86rem; min-height: 1.3em; }
 `;
-const USUAL = { preset: "digits_mae_tiny", masks: "", ratio: "0.5, 0.75", seeds: "2", more: "", shared: "", measured: "", name: "" };
+const USUAL = { preset: "digits_mae_tiny", masks: "", ratio: "0.5, 0.75", seeds: "2", more: "", shared: "", measured: "", name: "", engine: "" };
 const MEASURES = [["", "linear probe, where the data has classes"], ["evaluate=knn", "k-NN"], ["evaluate=knn;linear_probe", "k-NN and linear probe"], ["evaluate=", "nothing"]];
 const REST = 300;
 
@@ -37,6 +37,8 @@ class SweepForm {
     more.value = this.values.more;
     const measured = make("select", { "data-field": "measured", onchange: () => this.set("measured", measured.value) }, ...MEASURES.map(([value, label]) => make("option", { value, text: label })));
     measured.value = this.values.measured;
+    this.engine = field("Where it runs", text("engine", { placeholder: "this machine" }));
+    this.engine.classList.add("hidden");
     this.outcome = make("p", { class: "outcome", role: "status" });
     this.command = make("pre", { "data-found": "command", "aria-label": "The command that starts the same sweep" });
     this.start = make("button", { type: "button", class: "act main", text: "Start the sweep", disabled: true, onclick: () => this.begin() });
@@ -47,7 +49,7 @@ class SweepForm {
       field("Other knobs to go over", more, "One a line: key=a,b,c or key=0..3. objective.KNOB and mask.KNOB go into the recipe."),
       field("Knobs that all runs share", text("shared", { placeholder: "steps=200 warmup=10" })),
       make("div", { class: "row" }, field("Measured at the end by", measured), field("Name", text("name", { placeholder: "made up", maxlength: 120 }))),
-      this.outcome, make("div", {}, this.start), this.command);
+      this.engine, this.outcome, make("div", {}, this.start), this.command);
     this.waiting = make("p", { class: "soft", role: "status", text: "The presets are being read, once; this takes a few seconds." });
     this.node = make("div", {}, this.waiting, this.fields);
     this.load();
@@ -58,7 +60,10 @@ class SweepForm {
       setText(this.waiting, answer ? (await answer.text()).trim() : "The server does not answer; reload this page.");
       return;
     }
-    this.menu = (await answer.json()).presets;
+    const { presets, engines } = await answer.json();
+    this.menu = presets;
+    this.engine.classList.toggle("hidden", !engines.length && !this.values.engine);
+    this.engine.append(make("small", { text: `Empty for this machine's queue, or an engine that takes all runs at once: ${engines.map((name) => `${name}()`).join(", ")}.` }));
     this.preset.replaceChildren(...this.menu.map(({ name }) => make("option", { value: name, text: name })));
     if (!this.menu.some(({ name }) => name === this.values.preset)) this.values.preset = USUAL.preset;
     this.preset.value = this.values.preset;
@@ -85,13 +90,13 @@ class SweepForm {
     this.timer = setTimeout(() => this.check(), REST);
   }
   body() {
-    const { ratio, seeds, more, shared, measured, preset, name } = this.values;
+    const { ratio, seeds, more, shared, measured, preset, name, engine } = this.values;
     const masks = [...this.masks.querySelectorAll("input:checked")].map((box) => box.value);
     const over = masks.length ? [`mask=${masks.join(",")}`] : [];
     if (ratio.trim()) over.push(`ratio=${ratio.split(",").map((each) => each.trim()).join(",")}`);
     over.push(...more.split("\n").map((line) => line.trim()).filter(Boolean));
     if (Number(seeds) > 1) over.push(`seed=0..${Number(seeds) - 1}`);
-    return { preset, over, shared: [shared.trim(), measured].filter(Boolean).join(" "), name };
+    return { preset, over, shared: [shared.trim(), measured].filter(Boolean).join(" "), name, engine };
   }
   async check() {
     const mine = ++this.asked;

@@ -19,7 +19,7 @@ const TRAIN_CSS = `
 const TOLD_BEFORE = "A few real steps are made in a process of their own: time, memory, disk and data are measured, not guessed.";
 
 export default mounter((root) => {
-  let data = { config: {}, command: "" };
+  let data = { config: {}, engine: "", command: "" };
   let measured = null; // the configuration that the card is about
   let mark = "";
   let timer = 0;
@@ -84,13 +84,13 @@ export default mounter((root) => {
     age();
   }
 
-  function numbers({ seconds, memory, memory_free: free, disk, disk_free: room, rate, pictures, parameters, device, precision, threads }) {
+  function numbers({ seconds, memory, processes, memory_free: free, disk, disk_free: room, rate, pictures, parameters, device, precision, threads }) {
     const { steps, batch } = JSON.parse(measured);
     const tile = (title, value, hint) => make("div", {}, make("span", { text: title }), make("b", { text: value }), make("small", { text: hint }));
     taken.replaceChildren(
       tile("All of it", span(seconds.all), `${span(seconds.load)} to read the data`),
       tile("One step", `${brief(1000 * seconds.step)} ms`, `${brief(rate)} pictures a second`),
-      tile("Memory", megabytes(memory), `${megabytes(free)} are free`),
+      tile("Memory", megabytes(memory), `${processes > 1 ? `in each of ${processes} processes; ` : ""}${megabytes(free)} are free`),
       tile("Disk", megabytes(disk), `${megabytes(room)} are free`),
       tile("Data", `${brief(pictures)} pictures`, `${brief((steps * batch) / pictures)} epochs in ${brief(steps)} steps`),
       tile("Model", `${brief(parameters)} weights`, `${device}, ${precision}${device === "cpu" ? `, ${threads} thread${threads === 1 ? "" : "s"}` : ""}`));
@@ -101,7 +101,7 @@ export default mounter((root) => {
     const old = measured !== null && !same();
     card.dataset.state = old ? "old" : "";
     if (measured === null) setText(told, TOLD_BEFORE);
-    else if (found) setText(told, old ? "The form has changed since; check it again." : found.problems.length ? "This is what speaks against it:" : "Measured with this form:");
+    else if (found) setText(told, old ? "The form has changed since; check it again." : found.problems.length ? "This is what speaks against it:" : data.engine ? "Measured with this form on this machine, not on the one that it is handed to:" : "Measured with this form:");
     const ready = found && same() && !found.problems.length;
     setText(start, ready ? "Start" : "Start without a check");
     start.classList.toggle("main", Boolean(ready));
@@ -112,7 +112,7 @@ export default mounter((root) => {
     setText(problem, "");
     start.disabled = true;
     try {
-      const { id } = await order("/start", { config: data.config });
+      const { id } = await order("/start", { config: data.config, engine: data.engine });
       location.assign(`/runs?run=${encodeURIComponent(id)}`);
     } catch (error) {
       setText(problem, error.message);

@@ -5,12 +5,13 @@ from typing import Any
 
 import streamlit as st
 
-from app import state, train_form
+from app import engine_form, state, train_form
 from app.components.scripts import component
 from workbench.errors import BadInput
 from workbench.runs.config import RunConfig
 
 KEY = "new-run"
+ENGINE = "new-run-engine"
 MENUS = {
     "preset": train_form.preset_menu,
     "objective": train_form.objective_menu,
@@ -22,17 +23,40 @@ MENUS = {
 def current() -> RunConfig:
     """The run of this page; the first call of a session reads it from the address."""
     if KEY not in st.session_state:
-        found, wrong = train_form.linked(st.query_params.to_dict())
+        fields = st.query_params.to_dict()
+        st.session_state[ENGINE], refused = engine_form.linked(fields.pop("engine", ""))
+        found, wrong = train_form.linked(fields)
+        wrong += [refused] if refused else []
         st.session_state[KEY] = found
         if wrong:
             state.complain("train", " ".join(wrong))
     return st.session_state[KEY]
 
 
+def engine() -> str:
+    """Who is to run it, a recipe; empty for this machine."""
+    current()
+    return st.session_state[ENGINE]
+
+
 def menu(name: str) -> None:
     """One of the menus."""
+    _menu(name, MENUS[name](current()))
+
+
+def engines() -> None:
+    """Where it runs, with the knobs of an engine; nothing where there is no choice."""
+    data = engine_form.engine_menu(engine())
+    if data is not None:
+        _menu("engine", data)
+        rows = engine_form.engine_rows(engine(), _problems("engine"))
+        if rows:
+            owner = f"engine {engine().partition('(')[0]}"
+            _mount("knobs-engine", owner, rows, _engine_edited)
+
+
+def _menu(name: str, data: dict[str, Any]) -> None:
     key = f"menu-{name}"
-    data = MENUS[name](current())
     data |= {"seq": _edit(key).get("seq", 0), "problem": state.problems().get(f"train.{name}", "")}
     component("menu")(key=key, data=data, on_edit_change=partial(_chosen, name, key))
 
@@ -78,6 +102,9 @@ def _clear(field: str) -> None:
 def _chosen(name: str, key: str) -> None:
     _clear(name)
     try:
+        if name == "engine":
+            st.session_state[ENGINE] = engine_form.chosen(str(_edit(key).get("value")))
+            return
         st.session_state[KEY] = train_form.chosen(current(), name, str(_edit(key).get("value")))
     except BadInput as error:
         state.complain(f"train.{name}", str(error))
@@ -89,6 +116,14 @@ def _recipe_edited(field: str, key: str, owner: str) -> None:
         _clear(field)
         told = partial(_complain, field)
         st.session_state[KEY] = train_form.recipe_edited(current(), field, edit["values"], told)
+
+
+def _engine_edited(key: str, owner: str) -> None:
+    edit = _edit(key)
+    if edit.get("owner") == owner and engine():
+        _clear("engine")
+        told = partial(_complain, "engine")
+        st.session_state[ENGINE] = engine_form.edited(engine(), edit["values"], told)
 
 
 def _run_edited(key: str, owner: str) -> None:

@@ -34,6 +34,7 @@ def form() -> None:
     with st.container(key="mask-controls"):
         training.menu("preset")
         training.run_knobs(main=True)
+        training.engines()
     with st.container(key="more-controls"):
         training.menu("data")
         training.recipe_knobs("data")
@@ -50,13 +51,16 @@ def outcome() -> None:
     """What it takes, the button that starts it, and the same as link, Python and command."""
     config = training.current()
     preset, changed = spelling.spelled(config)
-    python, command = spelling.python(preset, changed), spelling.command(preset, changed)
+    engine = training.engine()
+    python = spelling.python(preset, changed, engine)
+    command = spelling.command(preset, changed, engine)
     data: dict[str, Any] = {
-        "config": config.record(), "command": command, "expected": expected(),
+        "config": config.record(), "engine": engine, "command": command, "expected": expected(),
         "hides": config.mask or "nothing", "problems": bool(state.problems()),
     }  # fmt: skip
     component("train")(key="train", data=data)
     query = {"preset": preset, **{name: str(value) for name, value in changed.items()}}
+    query |= {"engine": engine} if engine else {}
     shared = {"query": urlencode(query), "python": python, "command": command}
     component("link")(key="link", data=shared)
 

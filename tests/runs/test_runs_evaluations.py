@@ -58,8 +58,14 @@ def test_a_sweep_fills_a_comparison(store: RunStore, small: Small, trainers: Tra
     runs = [store.create(each) for each in configs]
     for run in runs:
         assert trainers.train(run) == 0
-    rows = [evaluate(runs[0], "knn(k=5)"), evaluate(runs[0], "knn(k=5)", step="initial")]
+    shares: list[float] = []
+    rows = [
+        evaluate(runs[0], "knn(k=5)", report=shares.append),
+        evaluate(runs[0], "knn(k=5)", step="initial"),
+    ]
     assert [row["protocol"] for row in rows] == ["knn(k=5)", "knn(k=5)@initial"]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    assert len([each for each in shares if 0 < each < 0.5]) > 2  # while pictures are encoded
     assert all(0 <= row["low"] <= row["accuracy"] <= row["high"] <= 1 for row in rows)
     found = compare(runs)
     assert found.differing == ["mask", "seed"] and len(found.groups) == 2

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -15,10 +16,11 @@ from tests.objectives.subject import Ready, ready
 from tests.runs.conftest import Small, Trainers, until
 from workbench.errors import BadInput
 from workbench.objectives import OBJECTIVES, Batch
-from workbench.runs import team
+from workbench.runs import rehearsing, team
 from workbench.runs.identity import start_mark
 from workbench.runs.setting import setting
 from workbench.runs.store import Run, RunStore
+from workbench.runs.training import Trainer
 
 LONG = 1_000_000
 
@@ -70,6 +72,26 @@ def test_two_processes_give_the_curve_of_one_and_end_together_however_they_end(
     assert max(abs(a - b) / a for a, b in zip(*curves, strict=True)) < 1e-4
     stopped(run, started(run, 2))
     assert members(run) == []
+
+
+def test_a_preflight_measures_what_one_of_the_processes_takes(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[int] = []
+    load = Trainer.losses
+    monkeypatch.setattr(
+        Trainer, "losses", lambda self, batch, step: rows.append(len(batch.images))
+        or load(self, batch, step),
+    )  # fmt: skip
+    free = SimpleNamespace(available=round(1.5 * rehearsing.peak("cpu")))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    alone, two = (
+        rehearsing.measure(small(batch=12, device="cpu", processes=each)) for each in (1, 2)
+    )
+    assert rows == [12] * 4 + [6] * 4
+    assert (alone["processes"], two["processes"]) == (1, 2)
+    assert two["rate"] == pytest.approx(12 / two["seconds"]["step"])
+    assert alone["problems"] == [] and "MB are free" in two["problems"][0]
 
 
 def test_a_member_leaves_with_the_process_that_stands_for_the_run(

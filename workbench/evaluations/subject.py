@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from workbench.data.augment import plain
 from workbench.data.sets import Pictures
 from workbench.errors import BadInput
-from workbench.evaluations.evaluation import Features
+from workbench.evaluations.evaluation import Features, Report
 
 ROWS = 256
 
@@ -58,7 +58,22 @@ class Subject:
     @cached_property
     def encoded(self) -> tuple[Features, Features]:
         """Features of the training and of the test pictures, the model as it is."""
-        return self.encode(self.model, self.train), self.encode(self.model, self.test)
+        return self._encoded(lambda share: None)
+
+    def prepare(self, report: Report) -> None:
+        """Encode now, which takes longest, and call `report` with the share that is done."""
+        if "encoded" not in vars(self):
+            vars(self)["encoded"] = self._encoded(report)
+
+    def _encoded(self, report: Report) -> tuple[Features, Features]:
+        both = len(self.train) + len(self.test)
+        parts = self.train, self.test
+        before = 0, len(self.train)
+        first, second = (
+            self.encode(self.model, part, lambda rows, at=at: report((at + rows) / both))
+            for part, at in zip(parts, before, strict=True)
+        )
+        return first, second
 
     def copied(self) -> nn.Module:
         """A copy of the model whose encoder can be trained, all of it."""
@@ -66,8 +81,13 @@ class Subject:
         self.encoder(model).requires_grad_(True)
         return model
 
-    def encode(self, model: nn.Module, pictures: Pictures) -> Features:
-        """Features of pictures as they are, not cropped or mirrored."""
+    def encode(
+        self,
+        model: nn.Module,
+        pictures: Pictures,
+        report: Callable[[int], None] = lambda rows: None,
+    ) -> Features:
+        """Features of pictures as they are, not cropped or mirrored; `report` is told the rows."""
         assert pictures.labels is not None
         out: list[NDArray[np.float32]] = []
         half = self.precision == "bf16" and self.device.type == "cuda"
@@ -77,4 +97,5 @@ class Subject:
                 raw = torch.from_numpy(pictures.images[at : at + ROWS]).to(self.device)
                 found = self.features(model, plain(raw, self.size))
                 out.append(found.float().cpu().numpy())
+                report(min(at + ROWS, len(pictures)))
         return Features(np.concatenate(out), pictures.labels)

@@ -111,14 +111,19 @@ def judged(
     subject: Subject, protocols: Sequence[Evaluation], report: Report = lambda share: None
 ) -> Iterator[tuple[Evaluation, dict[str, Any]]]:
     """Judge a subject by some protocols; its pictures are encoded once for all of them."""
-    for i, each in enumerate(protocols):
-        began = time.monotonic()
-        found = each.judge(subject, lambda share, i=i: report((i + share) / len(protocols)))
+    frozen = any(not each.tunes for each in protocols)
+    parts = len(protocols) + frozen  # reading the features is one of its own
+    began = time.monotonic()
+    if frozen:
+        subject.prepare(lambda share: report(share / parts))
+    for i, each in enumerate(protocols, start=int(frozen)):
+        found = each.judge(subject, lambda share, i=i: report((i + share) / parts))
         row: dict[str, Any] = {**found.as_dict(), "pictures": len(subject.train)}
         if not each.tunes:
             values = subject.encoded[1].values
             row |= {"spread": round(spread(values), 4), "rank": round(effective_rank(values), 2)}
         row |= {"seconds": round(time.monotonic() - began, 2), "time": time.time()}
+        began = time.monotonic()
         yield each, row
     report(1.0)
 

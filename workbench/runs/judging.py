@@ -79,7 +79,8 @@ def _known(run: Run, protocol: str) -> bool:
 def judging(run: Run) -> dict[str, Any]:
     """Return how the last evaluation stands: {}, or `state`, `tasks`, `done`, `share` and `reason`.
 
-    `tasks` are [protocols, step]; `done` of them are behind, and `share` of the next, 0 to 1.
+    `tasks` are [protocols, step]; `done` of them are behind, and `share` of the next, 0 to 1;
+    `seconds_left` for all, None where it is not known yet.
     `state` is running, done, stopped, failed, or crashed for a process that ended without a word.
     """
     for each in STARTED:
@@ -108,15 +109,16 @@ def _change(run: Run, **changes: Any) -> None:
     write_json(run.path / FILE, {**read_json(run.path / FILE, {}), **changes})
 
 
-def _reporter(run: Run, done: int) -> Callable[[float], None]:
+def _reporter(run: Run, done: int, tasks: int, began: float) -> Callable[[float], None]:
     said = -SAY_EVERY
 
     def report(share: float) -> None:
         nonlocal said
         now = time.monotonic()
         if now - said >= SAY_EVERY:
-            said = now
-            _change(run, done=done, share=round(share, 3))
+            said, whole = now, (done + share) / tasks
+            left = round((now - began) * (1 - whole) / whole, 1) if whole else None
+            _change(run, done=done, share=round(share, 3), seconds_left=left)
 
     report(0.0)
     return report
@@ -131,11 +133,12 @@ def main(folder: str) -> int:
     asked = read_json(run.path / FILE)
     _change(run, pid=pid, mark=mark)
     beside = run.state()["state"] in GOING  # then the GPU, if any, belongs to the run
+    tasks, began = asked["tasks"], time.monotonic()
     try:
-        for done, (protocols, step) in enumerate(asked["tasks"]):
+        for done, (protocols, step) in enumerate(tasks):
             evaluate_all(
                 run, protocols, step=step or None, data=asked["data"],
-                device="cpu" if beside else "", report=_reporter(run, done),
+                device="cpu" if beside else "", report=_reporter(run, done, len(tasks), began),
             )  # fmt: skip
     except BadInput as problem:
         _change(run, state="failed", reason=str(problem))
@@ -144,7 +147,7 @@ def main(folder: str) -> int:
         said = (str(problem).splitlines() or [""])[0][:200]
         _change(run, state="failed", reason=f"{type(problem).__name__}: {said}")
         return 1
-    _change(run, state="done", done=len(asked["tasks"]))
+    _change(run, state="done", done=len(tasks))
     return 0
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import BadInput
 from workbench.runs import spelling
@@ -22,6 +22,9 @@ from workbench.runs.beginning import resolved
 from workbench.runs.config import RunConfig
 from workbench.runs.store import RunStore, tail
 from workbench.runs.surroundings import surroundings
+
+if TYPE_CHECKING:
+    from workbench.runs.setting import Setting
 
 STEPS = 4
 LOOK_EVERY = 0.1
@@ -41,9 +44,10 @@ def preflight(
 
     Returns:
         seconds: `load`, `step` (median of real steps), `checkpoint`, and `all` of them together;
-        bytes: `memory` (peak), `memory_free`, `disk` (what the run will write), `disk_free`,
-        `checkpoint`; `parameters`, `pictures`, `precision`, `threads`, `device`; `skipped`, damaged
-        pictures by name; `problems`, sentences about what will go wrong; `command` to start it.
+        bytes: `memory` (peak of each of `processes`), `memory_free`, `disk` (what the run will
+        write), `disk_free`, `checkpoint`; `parameters`, `pictures`, `precision`, `threads`,
+        `device`; `skipped`, damaged pictures by name; `problems`, sentences about what will go
+        wrong; `command` to start it.
         `fits` is the largest batch that fits, where the one asked for does not.
 
     Raises:
@@ -116,7 +120,7 @@ def measure(config: RunConfig) -> dict[str, Any]:
     pictures = parts.dataset.load(config.size, train=True)
     load = time.perf_counter() - began
     limit_memory(config.memory)
-    trainer = Trainer.ready(parts, pictures, where)
+    trainer = Trainer.ready(_of_one_process(parts), pictures, where)
     trainer.prepare()
     panels = trainer.shown() if config.picture_every else {}
     times: list[float] = []
@@ -136,20 +140,29 @@ def measure(config: RunConfig) -> dict[str, Any]:
     disk += PICTURE_BYTES * shows * len(panels)
     memory = peak(where.device.type)
     problems: list[str] = []
-    if where.device.type == "cpu" and memory > free:
-        problems.append(f"it takes {memory / 2**20:.0f} MB and {free / 2**20:.0f} MB are free")
+    together = memory * config.processes
+    if where.device.type == "cpu" and together > free:
+        problems.append(f"it takes {together / 2**20:.0f} MB and {free / 2**20:.0f} MB are free")
     return {
         "seconds": {
             "load": load, "step": step, "checkpoint": saving,
             "all": load + step * config.steps + saving * saves,
         },
-        "memory": memory, "memory_free": free, "disk": disk, "checkpoint": size,
+        "memory": memory, "processes": config.processes, "memory_free": free, "disk": disk,
+        "checkpoint": size,
         "rate": config.batch / step,
         "parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         "pictures": len(pictures), "device": where.device.type, "precision": where.precision,
         "threads": where.threads, "skipped": [list(each) for each in pictures.skipped],
         "problems": problems,
     }  # fmt: skip
+
+
+def _of_one_process(parts: "Setting") -> "Setting":
+    """Return what each process of a run makes: its share of the rows of every batch."""
+    config = parts.config
+    own = replace(config, batch=config.batch // config.processes, processes=1)
+    return replace(parts, config=own)
 
 
 def peak(device: str) -> int:
@@ -189,10 +202,9 @@ def measure_fitting(config: RunConfig) -> int | None:
     limit_memory(round(config.memory * (1 - SPARED)))
 
     def fits(batch: int) -> bool:
-        rows = batch // config.processes  # what one process holds of it
-        changed = replace(parts, config=replace(config, batch=rows, processes=1))
+        changed = replace(parts, config=replace(config, batch=batch))
         try:
-            trainer = Trainer.ready(changed, pictures, where)
+            trainer = Trainer.ready(_of_one_process(changed), pictures, where)
             trainer.make_step()
             trainer.make_step()
             return True

@@ -20,18 +20,20 @@ def spelled(config: RunConfig) -> tuple[str, dict[str, Any]]:
     return start, {name: now for name, (_, now) in changed.items() if name != "preset"}
 
 
-def command(preset: str, changed: Mapping[str, Any]) -> str:
-    """Return the command line that starts it.
+def command(preset: str, changed: Mapping[str, Any], engine: str = "") -> str:
+    """Return the command line that starts it; `engine` is who runs it, "" for this machine.
 
     >>> command("digits_mae_tiny", {"steps": 20, "name": "a b"})
     "workbench train digits_mae_tiny steps=20 'name=a b'"
     """
     words = [f"{name}={value}" for name, value in changed.items()]
+    words += ["--engine", engine] if engine else []
     return shlex.join(["workbench", "train", preset, *words])
 
 
-def python(preset: str, changed: Mapping[str, Any]) -> str:
+def python(preset: str, changed: Mapping[str, Any], engine: str = "") -> str:
     """Return the lines of Python that start it."""
+    changed = {**changed, "engine": engine} if engine else changed
     told = "".join(f"    {name}={value!r},\n" for name, value in changed.items())
     call = f"runs.launch(\n    {preset!r},\n{told})" if told else f"runs.launch({preset!r})"
     return f"from workbench import runs\n\nrun = {call}\nrun.wait()\n"

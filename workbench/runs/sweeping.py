@@ -92,12 +92,15 @@ def usual_protocol(config: RunConfig) -> str:
     return config.evaluate or (PROTOCOL if "labelled" in DATASETS.parse(config.data).gives else "")
 
 
-def command(preset: str, over: Sequence[str], overrides: Sequence[str], name: str = "") -> str:
+def command(
+    preset: str, over: Sequence[str], overrides: Sequence[str], name: str = "", engine: str = ""
+) -> str:
     """Return the command line that starts a sweep; `over` and `overrides` as they are typed."""
     words = ["workbench", "sweep", preset]
     for text in over:
         words += ["--over", text]
-    return shlex.join([*words, *overrides, *(["--name", name] if name else [])])
+    words += [*overrides, *(["--name", name] if name else [])]
+    return shlex.join([*words, *(["--engine", engine] if engine else [])])
 
 
 def combinations(

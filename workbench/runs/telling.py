@@ -14,7 +14,11 @@ NEXT = {
 
 
 def told(
-    state: Mapping[str, Any], saved: int | None = None, place: int = 0, paused: bool = False
+    state: Mapping[str, Any],
+    saved: int | None = None,
+    place: int = 0,
+    paused: bool = False,
+    handed: Mapping[str, str] | None = None,
 ) -> str:
     """Return what a state means and what can be done; "" for a run that simply goes on.
 
@@ -23,9 +27,12 @@ def told(
         saved: step of the newest checkpoint, None for none.
         place: among the runs that wait, 1 for the next; 0 where it is not known.
         paused: whether the queue is.
+        handed: `engine` and `job` of a run that this machine's queue has not, see `Run.handed`.
     """
     kind, reason = str(state.get("state", "")), str(state.get("reason") or "")
     if kind == "queued":
+        if handed:
+            return f"It waits as job {handed['job']} of {handed['engine']}."
         if paused:
             return "It waits, and the queue is paused: continue the queue to start it."
         return "It is the next to start." if place == 1 else f"It waits at place {place}."

@@ -1,5 +1,6 @@
 """What every engine does: take runs, say which it still knows, and end one."""
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,6 +14,17 @@ class Engine(Member):
     """A scheduler of other machines that see the folder of runs under the same path."""
 
     always_print: ClassVar[tuple[str, ...]] = ()
+    package: ClassVar[str] = ""  # that has to be installed beside the workbench
+
+    @classmethod
+    def installed(cls) -> bool:
+        """Whether its package is; nothing is imported."""
+        return not cls.package or importlib.util.find_spec(cls.package) is not None
+
+    @classmethod
+    def absent(cls) -> str:
+        """Return why it cannot be asked from this machine; "" where it can."""
+        return ""
 
     def submit(self, runs: Sequence[Run]) -> list[str]:
         """Hand runs over; returns the name of a job for each.

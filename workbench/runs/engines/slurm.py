@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from workbench.errors import BadInput
 from workbench.params import Knob
@@ -31,6 +32,8 @@ class Slurm(Engine):
     goes back into Slurm's queue and goes on from there (`again` times at most).
     """
 
+    package: ClassVar[str] = "submitit"
+
     partition: Annotated[str, Knob("partition; empty for the cluster's own")] = ""
     minutes: Annotated[int, Knob("time limit of a job", 1, 60 * 24 * 365, 60, None, 2880)] = 240
     gpus: Annotated[int, Knob("GPUs of a job", 0, 64, 1, None, 8)] = 0
@@ -40,6 +43,11 @@ class Slurm(Engine):
     qos: Annotated[str, Knob("quality of service; empty for the usual")] = ""
     at_once: Annotated[int, Knob("jobs of a sweep that run at once", 1, 100_000)] = 64
     again: Annotated[int, Knob("times that a run may go back into the queue", 0, 100_000)] = 100
+
+    @classmethod
+    def absent(cls) -> str:
+        """See `Engine.absent`."""
+        return "" if shutil.which("srun") else "there is no Slurm on this machine (no srun)"
 
     def submit(self, runs: Sequence[Run]) -> list[str]:
         """Hand runs over as one job, or as an array of them."""
