@@ -17,6 +17,7 @@ from workbench.masks import Grid
 from workbench.models.network import Network, network_of
 
 Cells = NDArray[np.floating[Any]]
+KINDS = ("deletion", "insertion")
 DRAWN_ANEW = 20_181_008  # fresh networks are drawn from small seeds: theirs must not come again
 
 
@@ -68,22 +69,38 @@ def curves(
     Returns:
         For each operator the deletion and the insertion curve.
     """
-    network, cells = network_of(model), values.size
+    network = network_of(model)
+    return [
+        curve(network, image, target, values, kind, each, steps=steps, batch=batch)
+        for each in operators
+        for kind in KINDS
+    ]
+
+
+def curve(
+    model: Any,
+    image: NDArray[np.float32],
+    target: int,
+    values: Cells,
+    kind: str,
+    operator: str | Removal,
+    *,
+    steps: int = 20,
+    batch: int = 16,
+) -> Curve:
+    """One of the `curves`: `kind` is deletion or insertion."""
+    network, cells, way = network_of(model), values.size, removal(operator)
     ranks = np.argsort(np.argsort(-values.ravel(), kind="stable")).reshape(values.shape)
-    out: list[Curve] = []
-    for each in map(removal, operators):
-        most = cells if each.paints else cells - 1
-        counts = np.unique(np.linspace(0, most, min(steps, most) + 1).round().astype(int))
-        for kind in ("deletion", "insertion"):
-            gone = ranks if kind == "deletion" else cells - 1 - ranks
-            hidden = gone[None] < counts[:, None, None]
-            scores = each.logits(network, image, hidden, batch=batch)
-            heights = network.shares(scores)[:, target].double().numpy()
-            shares = counts / cells
-            if kind == "insertion":  # from nothing to everything
-                heights, shares = heights[::-1].copy(), (counts[-1] - counts[::-1]) / cells
-            out.append(Curve(kind, str(each), shares, heights))
-    return out
+    most = cells if way.paints else cells - 1
+    counts = np.unique(np.linspace(0, most, min(steps, most) + 1).round().astype(int))
+    gone = ranks if kind == "deletion" else cells - 1 - ranks
+    hidden = gone[None] < counts[:, None, None]
+    scores = way.logits(network, image, hidden, batch=batch)
+    heights = network.shares(scores)[:, target].double().numpy()
+    shares = counts / cells
+    if kind == "insertion":  # from nothing to everything
+        heights, shares = heights[::-1].copy(), (counts[-1] - counts[::-1]) / cells
+    return Curve(kind, str(way), shares, heights)
 
 
 def road(
@@ -176,11 +193,7 @@ def randomised(model: Any, layers: int, seed: int = 0) -> Generator[Network]:
     Afterwards every weight is as it was, to the bit.
     """
     network = network_of(model)
-    own = [
-        module
-        for module in network.module.modules()
-        if any(True for _ in module.parameters(recurse=False))
-    ]
+    own = layers_of(network)
     chosen = own[len(own) - min(layers, len(own)) :]
     kept: list[tuple[Tensor, Tensor]] = []
     noise = torch.Generator().manual_seed(DRAWN_ANEW + seed)
@@ -195,6 +208,15 @@ def randomised(model: Any, layers: int, seed: int = 0) -> Generator[Network]:
         with torch.no_grad():
             for weight, before in kept:
                 weight.copy_(before)
+
+
+def layers_of(model: Any) -> list[nn.Module]:
+    """Modules that have weights of their own, the first ones first."""
+    return [
+        module
+        for module in network_of(model).module.modules()
+        if any(True for _ in module.parameters(recurse=False))
+    ]
 
 
 def _drawn(weight: nn.Parameter, noise: torch.Generator) -> Tensor:

@@ -25,7 +25,7 @@ def recipes_of(text: Recipes) -> list[Intervention]:
     if isinstance(text, Intervention):
         return [text]
     if isinstance(text, str):
-        return [INTERVENTIONS.parse(part) for part in _split(text)]
+        return [INTERVENTIONS.parse(part) for part in split_recipes(text)]
     return [each for part in text for each in recipes_of(part)]
 
 
@@ -62,7 +62,7 @@ def intervene(
         yield network
 
 
-def _split(text: str) -> list[str]:
+def split_recipes(text: str) -> list[str]:
     """Cut at every `;` that stands outside of quotes."""
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise BadInput(f"{shown(text)} is no recipe; write for example heads_off(layer=3).")

@@ -81,6 +81,22 @@ def list_models() -> list[ModelInfo]:
     return list(_survey()[0].values())
 
 
+def own_networks() -> dict[str, Path]:
+    """Networks in the user's folder of models that cannot reconstruct: folders of timm, encoders.
+
+    By name, with what loads them; whether they can be loaded shows when they are.
+    """
+    known = {info.name for info in list_models()}
+    found: dict[str, Path] = {}
+    for folder, _ in model_folders():
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            name = path.name if path.is_dir() else path.stem
+            weights = path.suffix in SUFFIXES and not path.with_suffix(".json").exists()
+            if (weights or (path / "config.json").is_file()) and NAME.fullmatch(name):
+                found[name] = path
+    return {name: path for name, path in found.items() if name not in known}
+
+
 def broken_cards() -> list[str]:
     """One sentence for each model that `list_models` leaves out: what it lacks."""
     return _survey()[1]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import BadInput
-from workbench.models.catalog import RUN_CARD
+from workbench.models.catalog import RUN_CARD, list_models, newest_weights, own_networks
 from workbench.runs.beginning import RUN
 from workbench.runs.store import CHECKPOINTS, Run, RunStore
 
@@ -20,7 +20,8 @@ def named_network(source: str, weights: Path | None = None, device: str = "auto"
     """Return a network by any name that people use: `run:ID`, or what `load_network` reads.
 
     Args:
-        source: `run:ID` of any run, or a source of `workbench.models.load_network`.
+        source: `run:ID` of any run, a name in the user's folder of models, or a source of
+            `workbench.models.load_network`.
         weights: with timm:NAME, a file of its weights.
         device: as for `load_network`; a run's network goes where the run was computed.
 
@@ -34,7 +35,7 @@ def named_network(source: str, weights: Path | None = None, device: str = "auto"
         if not (run.path / RUN_CARD).is_file():  # a card is there where a decoder fills in pixels
             return run_network(run.id)
         source = f"{RUN}{run.id}"
-    return load_network(source, weights=weights, device=device)
+    return load_network(own_networks().get(source, source), weights=weights, device=device)
 
 
 def run_network(name: str, folder: Path | None = None, step: int | str | None = None) -> "Network":
@@ -89,3 +90,19 @@ def _labelled(run: Run) -> bool:
     """Whether a run was given labels, as far as its folder tells."""
     name = str(run.record.get("objective", "")).partition("(")[0].strip()
     return name in LABELLED and any((run.path / CHECKPOINTS).glob("step-*"))
+
+
+def weights_time(name: str) -> float:
+    """When the weights of a network of that name changed last; 0 where they are fresh or gone."""
+    path = own_networks().get(name)
+    if name.startswith(RUN):
+        try:
+            path = newest_weights(RunStore().get(name.removeprefix(RUN)).path)
+        except BadInput:
+            return 0.0
+    elif path is None:
+        path = next((each.weights for each in list_models() if each.name == name), None)
+    if path is None or not path.exists():
+        return 0.0
+    inner = path.iterdir() if path.is_dir() else ()
+    return max([path.stat().st_mtime, *(each.stat().st_mtime for each in inner)])

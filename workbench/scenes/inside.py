@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench.data.images import fit
 from workbench.errors import BadInput
 from workbench.masks import MASKS, Grid, Mask
-from workbench.scenes.inside_spec import TIMM, InsideSpec, own_networks
+from workbench.scenes.inside_spec import TIMM, InsideSpec
 from workbench.scenes.photos import Pixels, source
 
 Floats = NDArray[np.float32]
@@ -69,18 +69,20 @@ _runs: dict[Any, Run] = {}
 
 
 @lru_cache(maxsize=NETWORKS)
-def _network(model: str) -> Any:
+def _network(model: str, stamp: float) -> Any:
     from workbench.runs.networks import named_network
 
-    found = named_network(str(own_networks().get(model, model)))
+    found = named_network(model)
     found.features(np.zeros((1, 3, *found.size), np.float32))  # the first run of all is slow
     return found
 
 
 def network(model: str) -> Any:
-    """The network of a name, loaded once."""
+    """The network of a name, loaded once, and again when its file has changed."""
+    from workbench.runs.networks import weights_time
+
     with _loading:
-        return _network(model)
+        return _network(model, weights_time(model))
 
 
 def look_inside(spec: InsideSpec, pixels: Pixels | None = None, net: Any = None) -> Inside:

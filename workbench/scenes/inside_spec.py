@@ -3,12 +3,12 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from workbench.data.images import How
 from workbench.errors import BadInput, shown
 from workbench.masks import MASKS
+from workbench.models.catalog import own_networks
 
 Show = Literal["attention", "change"]
 Scale = Literal["fixed", "each"]
@@ -128,22 +128,3 @@ def classifying_runs() -> list[str]:
     from workbench.runs.networks import trained_classifiers
 
     return [f"run:{run.id}" for run in trained_classifiers()]
-
-
-def own_networks() -> dict[str, Path]:
-    """Networks in the user's folder of models that cannot reconstruct: folders of timm, encoders.
-
-    By name, with what loads them; whether they can be loaded shows when they are.
-    """
-    from workbench.models import list_models
-    from workbench.models.catalog import NAME, SUFFIXES, model_folders
-
-    known = {info.name for info in list_models()}
-    found: dict[str, Path] = {}
-    for folder, _ in model_folders():
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            name = path.name if path.is_dir() else path.stem
-            weights = path.suffix in SUFFIXES and not path.with_suffix(".json").exists()
-            if (weights or (path / "config.json").is_file()) and NAME.fullmatch(name):
-                found[name] = path
-    return {name: path for name, path in found.items() if name not in known}
