@@ -14,6 +14,8 @@ PARTS = {
     "matrix": ("job",),
     "ticker": ("job",),
     "search": ("job",),
+    "layercurves": ("job", "linechart"),
+    "shapeleak": ("job",),
     "runs": ("orders", "chart", "runlist", "runpage"),
     "train": ("orders",),
     "comparing": ("choice", "overlay", "strips", "board"),
