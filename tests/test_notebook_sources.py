@@ -88,6 +88,27 @@ ANSWERS = {
         "Question 7": "near",
         "Question 8": "attended",
     },
+    "07_hiding_inside": {
+        "Question 1": 192 // 3,
+        "Question 2": "input",
+        "Question 3": "first",
+        "Question 4": "trying",
+        "Question 5": math.ceil(12 / 1.25),
+        "Question 6": (1 + 4 * 2) ** 2,
+        "Question 7": math.log2(16),
+        "Question 8": "hubble",
+        "Question 9": "away",
+    },
+    "08_explaining_and_judging": {
+        "Question 1": 0.5 * 0.5,
+        "Question 2": 0.0,
+        "Question 3": "black",
+        "Question 4": "smaller",
+        "Question 5": "no",
+        "Question 6": 1.0,
+        "Question 7": 0.9 - 0.62,
+        "Question 8": 0.0,
+    },
 }
 
 
