@@ -199,6 +199,27 @@ def log(
     say({"id": run.id, "log": text}, text or ["nothing was printed yet"], as_json)
 
 
+@runs.command("export")
+def export(
+    name: RunName,
+    out: Annotated[Path, typer.Option(help="Folder for config.json and model.safetensors.")],
+    half: Annotated[bool, typer.Option("--half", help="In fp16, at half the size.")] = False,
+    folder: Dir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write what a run has trained as a folder that timm reads."""
+    from workbench.models.loading import load_network
+    from workbench.runs.exporting import export_run
+
+    written = export_run(name, out, folder, half)
+    found = load_network(written.resolve())  # what was written is read before it is promised
+    say(
+        {"folder": str(written), "classes": list(found.labels), "size": list(found.size)},
+        [f"written to {written}", f'timm.create_model("local-dir:{written}", pretrained=True)'],
+        as_json,
+    )
+
+
 @runs.command("cancel")
 def cancel(
     name: RunName,

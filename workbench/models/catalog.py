@@ -18,6 +18,7 @@ SCHEMA = 1
 TOKENS = "mask tokens in the encoder"  # what the card of a model without a decoder says instead
 RUN, RUN_CARD, RUN_WEIGHTS = "run:", "model.json", "checkpoints"
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "checkpoints"
+NETWORKS = BUNDLED.parent / "networks"  # classifiers that came with the project, as timm's folders
 OURS = "workbench"
 ENDINGS = (".json", *SUFFIXES)
 Stamp = tuple[tuple[int, int], ...]
@@ -70,6 +71,19 @@ def model_folders() -> list[tuple[Path, bool]]:
     return folders
 
 
+def named_networks() -> dict[str, Path]:
+    """Folders of timm networks by name, bundled ones first, then the user's; needs no torch."""
+    found: dict[str, Path] = {}
+    for folder in (NETWORKS, *(place for place, bundled in model_folders() if not bundled)):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            config = path / "config.json"
+            if NAME.fullmatch(path.name) and config.is_file():
+                with contextlib.suppress(BadInput):
+                    if "architecture" in read_json(config):
+                        found.setdefault(path.name, path)
+    return found
+
+
 def list_models() -> list[ModelInfo]:
     """Every model that can be loaded by name, bundled ones first; needs no torch.
 
@@ -82,18 +96,18 @@ def list_models() -> list[ModelInfo]:
 
 
 def own_networks() -> dict[str, Path]:
-    """Networks in the user's folder of models that cannot reconstruct: folders of timm, encoders.
+    """Bundled classifiers, and the user's networks that cannot reconstruct: of timm, encoders.
 
     By name, with what loads them; whether they can be loaded shows when they are.
     """
     known = {info.name for info in list_models()}
-    found: dict[str, Path] = {}
+    found = named_networks()
     for folder, _ in model_folders():
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             name = path.name if path.is_dir() else path.stem
             weights = path.suffix in SUFFIXES and not path.with_suffix(".json").exists()
             if (weights or (path / "config.json").is_file()) and NAME.fullmatch(name):
-                found[name] = path
+                found.setdefault(name, path)
     return {name: path for name, path in found.items() if name not in known}
 
 

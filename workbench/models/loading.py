@@ -10,14 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import BadInput, shown
+from workbench.models.catalog import named_networks
 from workbench.models.formats import choose_device, encoder_and_colours, load_reconstructor, locate
 from workbench.models.headed import fresh_weights
 from workbench.models.headers import read_json
 from workbench.models.network import Network, network_of
 from workbench.models.safe_load import SUFFIXES, read_weights
+from workbench.models.sparse import restride
 
 TIMM = "timm:"
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, STRIDE = "config.json", "model.safetensors", "total_stride"
 HEADS = ("head.", "fc.", "classifier.", "head_dist.")
 
 
@@ -34,8 +36,9 @@ def load_network(
 
     Args:
         source: "timm:NAME" for a timm architecture, a folder with timm's `config.json` and
-            `model.safetensors` (as timm writes for a hub, and `save_network` here), or whatever
-            `load_reconstructor` and `load_encoder` read: a model's name or a checkpoint's path.
+            `model.safetensors` (as timm writes for a hub, and `save_network` here) or the name of
+            one that is bundled or in the user's folder of models, or whatever `load_reconstructor`
+            and `load_encoder` read: a model's name or a checkpoint's path.
         weights: with "timm:NAME", a file of its weights; without one they are drawn from `seed`.
         size: height and width of the pictures, for "timm:NAME"; by default timm's own.
         classes: number of classes, for "timm:NAME"; by default timm's, or as many as the file has.
@@ -55,7 +58,7 @@ def load_network(
     elif weights is not None or size is not None or classes is not None:
         raise BadInput(f"{shown(text)} brings its own weights and size; give them with timm:NAME.")
     else:
-        path = locate(source)
+        path = named_networks().get(text) or locate(source)
         found = _from_folder(path) if _is_timm_folder(path) else _ours(source)
     found.module.to(place, torch.float32).eval()
     if found.whole is not None:
@@ -64,7 +67,12 @@ def load_network(
 
 
 def save_network(
-    network: Network, folder: str | Path, architecture: str, labels: tuple[str, ...] = ()
+    network: Network,
+    folder: str | Path,
+    architecture: str,
+    labels: tuple[str, ...] = (),
+    model_args: Mapping[str, Any] | None = None,
+    half: bool = False,
 ) -> Path:
     """Write a timm network as `load_network` and timm's own `local-dir:` read it.
 
@@ -73,9 +81,12 @@ def save_network(
         folder: made if it is not there.
         architecture: timm's name for it, such as resnet18.
         labels: names of the classes.
+        model_args: arguments of the architecture that differ from timm's.
+        half: write fp16, at half the size.
 
     Returns:
-        The folder.
+        The folder. A convnet with another total stride than timm's is told so in its config:
+        `load_network` restores it, timm does not.
 
     Raises:
         BadInput: a folder that cannot be written.
@@ -96,13 +107,18 @@ def save_network(
             "num_classes": network.classes,
         },
     }
+    record["model_args"] = dict(model_args or {})
     if network.kind != "convnet":
-        record["model_args"] = {"img_size": [height, width]}
+        record["model_args"]["img_size"] = [height, width]
+    elif network.patch != stride_of(architecture):
+        record[STRIDE] = network.patch
     if labels or network.labels:
         record["label_names"] = list(labels or network.labels)
     try:
         place.mkdir(parents=True, exist_ok=True)
         state = {k: v.detach().cpu().contiguous() for k, v in network.module.state_dict().items()}
+        if half:
+            state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
         save_file(state, place / WEIGHTS)
         (place / CONFIG).write_text(json.dumps(record, indent=1), encoding="utf-8")
     except OSError as error:
@@ -208,6 +224,9 @@ def _from_folder(folder: Path) -> Network:
     described = _from_timm(
         str(config["architecture"]), found, size, classes, 0, _plain_arguments(arguments, folder)
     )
+    stride = config.get(STRIDE, described.patch)
+    if stride != described.patch:
+        described = _restrided(described, stride, folder)
     labels = config.get("label_names") or cfg.get("label_names") or ()
     height, width = cfg.get("input_size", (3, *described.size))[1:]
     return replace(
@@ -218,6 +237,25 @@ def _from_folder(folder: Path) -> Network:
         labels=tuple(map(str, labels)),
         size=described.size if described.depth else (int(height), int(width)),
     )
+
+
+def stride_of(architecture: str) -> int:
+    """Pixels that a place of the last map of timm's convnet stands for."""
+    import timm
+
+    with torch.device("meta"):
+        return network_of(timm.create_model(architecture, pretrained=False)).patch
+
+
+def _restrided(network: Network, stride: object, folder: Path) -> Network:
+    """The same convnet with its first strides made 1 until all of them make `stride`."""
+    if network.kind != "convnet" or not isinstance(stride, int):
+        raise BadInput(
+            f"{folder}/{CONFIG}: {STRIDE} is {shown(stride)}, wanted a whole number of pixels "
+            "for a convnet; take it out."
+        )
+    restride(network.module, network.patch, stride, network.name)
+    return network_of(network.module, network.name)
 
 
 def _plain_arguments(arguments: dict[str, Any], folder: Path) -> dict[str, Any]:

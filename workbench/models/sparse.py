@@ -217,6 +217,8 @@ def restride(net: nn.Module, total: int, patch: int, name: str) -> None:
         new = max(1, before * old // excess) // max(1, before // excess)
         if new != old:
             _set_stride(module, old, new)
+    for row in cast(Any, net).feature_info:  # what is said of its maps stays true
+        row["reduction"] = max(1, row["reduction"] // excess)
 
 
 def _stride(module: nn.Module) -> int:
