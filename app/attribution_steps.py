@@ -75,7 +75,7 @@ def _said(said: Said) -> dict[str, Any]:
 def _map(made: MapMade) -> dict[str, Any]:
     told: dict[str, Any] = {
         "row": made.row, "network": made.network, "method": made.method,
-        "title": title(made.method), "problem": whole(made.problem) if made.problem else "",
+        "title": title(made.method), "problem": _refusal(made),
     }  # fmt: skip
     found = made.found
     if found is None or made.cells is None:
@@ -96,6 +96,12 @@ def _map(made: MapMade) -> dict[str, Any]:
         "shown": found.evaluations,
         "notes": "; ".join(notes),
     }
+
+
+def _refusal(made: MapMade) -> str:
+    """The sentence as it is where it begins with a network's own name."""
+    named = made.problem.startswith(made.network)
+    return made.problem if named or not made.problem else whole(made.problem)
 
 
 def _judged(made: Judged) -> dict[str, Any]:

@@ -35,6 +35,16 @@ def test_a_photo_is_explained_and_judged(classifier, tmp_path, capsys) -> None:
             assert picture.size == (64, 64)
     seen = {(each["map"], each["kind"], each["removal"]) for each in told["judged"]}
     assert len(seen) == 3 * 2 * 2 and ("centre", "insertion", "black()") in seen
+    marks = {each["map"]: each for each in told["marks"]}
+    assert set(marks) == {"map", "random", "centre"} and len(marks["map"]["randomised"]) == 3
+    assert marks["random"]["sensitivity"] is None and 0 <= marks["map"]["infidelity"] <= 1
+    # A network without classes is asked for its features; several methods have a folder each.
+    several = "relevance; grad_cam(layer=3)"
+    assert run(["explain", "coffee", "--model", "default", "--method", several, "--judge", "",
+                "--out", str(out)]) == 0  # fmt: skip
+    text = capsys.readouterr().out
+    assert "its own features (100.0%) by relevance()" in text and "knows no classes" in text
+    assert np.load(out / "2-grad_cam" / "map.npy").shape == (12, 12)
     assert run(["explain", "coffee", "--model", str(classifier), "--out", str(out),
                 "--target", "wolf"]) == 2  # fmt: skip
     assert "'wolf' is no class of" in capsys.readouterr().err

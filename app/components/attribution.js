@@ -89,7 +89,7 @@ export default mounter((root, view) => {
   const change = (part) => {
     choice = { ...choice, ...part };
     draw();
-    sender.push({ ...choice, target: data.target, judge: data.judge, ...part });
+    sender.push({ ...choice, target: data.target, judge: data.judge, again: "", ...part });
   };
   const key = (row, method) => `${row} ${method}`;
 
@@ -109,6 +109,8 @@ export default mounter((root, view) => {
   const rows = make("div", { class: "rows" });
   const judge = new JudgedPart(() => change({ judge: true }));
   const bar = new JobBar("pictures", heard);
+  const again = make("button", { type: "button", class: "press hidden", text: "Go on", title: "What was made already is kept", onclick: () => change({ again: data.job }) });
+  bar.node.append(again);
   root.append(make("style", { text: SHARED_CSS + JOB_CSS + ATTRIBUTION_CSS + JUDGED_CSS }), make("div", { class: "frame" }, bar.node,
     make("div", { class: "bar" }, scale.node, grain.node),
     make("div", { class: "halves" }, make("div", { class: "left" }, stage, now, read, legend, hint, make("div", { class: "bar" }, asPng, asNpy)), rows), judge.node));
@@ -124,8 +126,12 @@ export default mounter((root, view) => {
     }
     if (report.events.length) draw();
     judge.busy(["waiting", "running"].includes(report.state));
+    const before = root.dataset.state;
     root.dataset.state = report.state;
+    again.classList.toggle("hidden", !["cancelled", "failed"].includes(report.state));
+    if (before !== report.state) draw();
   }
+  const waiting = () => (root.dataset.state === "cancelled" ? "Cancelled." : root.dataset.state === "failed" ? "Not made." : "…");
   function take(event) {
     said.set(event.row, event);
     const image = new Image();
@@ -250,7 +256,7 @@ export default mounter((root, view) => {
       tile.dataset.made = found ? (found.problem ? "refused" : found.blank ? "blank" : "made") : "";
       canvas.classList.toggle("hidden", !found || Boolean(found.problem) || !photos.has(row));
       const blank = found?.blank ? "This map is blank: it has one value everywhere and says nothing. Take another layer or method." : "";
-      setText(why, found ? found.problem || blank : "…");
+      setText(why, found ? found.problem || blank : waiting());
       why.classList.toggle("hidden", Boolean(found) && !found.problem && !blank && photos.has(row));
       tile.setAttribute("aria-pressed", String(choice.only === tile.dataset.tile));
       if (!found || found.problem) {
@@ -281,6 +287,7 @@ export default mounter((root, view) => {
         photos = new Map();
         lifted = null;
         judge.clear();
+        again.classList.add("hidden");
         root.dataset.state = "";
         bar.follow(next.job);
       }

@@ -251,7 +251,8 @@ def _mask_chosen() -> None:
 def draw() -> None:
     """Start what is asked for, unless it runs or is made already, and show it."""
     made = spec()
-    job = running.started(KEY, made, partial(attribution_steps, made))
+    turn = st.session_state.get("attribution_turn", 0)
+    job = running.started(KEY, (made, turn), partial(attribution_steps, made))
     data = {
         "job": job.mark,
         "mark": repr(made),
@@ -286,6 +287,8 @@ def _pressed() -> None:
         **view, "only": only[:300] if isinstance(only, str) else "",
         "seq": seq if type(seq) is int else 0,
     }  # fmt: skip
+    if type(told.get("again")) is str and told["again"]:
+        st.session_state["attribution_turn"] = told["again"][:40]  # the job of this name, anew
     if isinstance(told.get("target"), str) and told["target"] != current().target:
         _put(target=told["target"][:200])
     if type(told.get("judge")) is bool and told["judge"] != current().judge:

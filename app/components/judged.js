@@ -85,7 +85,7 @@ class JudgedPart {
     this.drawn = shape;
     this.button.classList.toggle("hidden", data.judge);
     this.intro.classList.toggle("hidden", data.judge && this.rows.size > 0);
-    this.sections.replaceChildren(...data.networks.flatMap((name, row) => this.section(name, row, data)));
+    this.sections.replaceChildren(...data.networks.flatMap((name, row) => this.section(name, row, data)), ...(this.rows.size ? [this.words()] : []));
     const found = [...this.agreements.values()];
     this.agreeing.classList.toggle("hidden", !found.length);
     this.agreeing.replaceChildren(make("h3", { text: "Who points at the same cells" }), ...found.flatMap((each) => this.matrices(each, data)));
@@ -102,7 +102,7 @@ class JudgedPart {
       return make("span", {}, make("i", { class: base ? "base" : "", style: `border-color: ${colour}` }), each.title);
     }));
     const charts = make("div", { class: "charts" }, ...ways.flatMap((way) => ["deletion", "insertion"].map((kind) => this.chart(found, way, kind, styles, read))));
-    return [...heading, this.table(found, ways), charts, key, read, this.words()];
+    return [...heading, this.table(found, ways), charts, key, read];
   }
   words() {
     return make("dl", {}, ...[...Object.values(KIND), ...MARKS.map((mark) => [mark[1], mark[3]])].flatMap(([term, text]) => [make("dt", { text: term }), make("dd", { text })]));

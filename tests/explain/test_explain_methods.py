@@ -288,7 +288,7 @@ def test_what_cannot_be_asked_is_said() -> None:
         (dict(method="guess"), "no known method"),
         (dict(remove_with="magic"), "choose one of: .*drop_tokens, hide_keys, layer_mask"),
         (dict(remove_with="none"), "removes nothing"),
-        (dict(method="occlusion", remove_with="layer_mask"), "with drop_tokens or hide_keys"),
+        (dict(method="occlusion", remove_with="layer_mask"), "take drop_tokens or hide_keys"),
         (dict(remove_with="drop_tokens"), "starts from a picture with everything removed"),
         (dict(method="occlusion(window=60)"), "take a smaller window"),
     ]  # fmt: skip

@@ -15,7 +15,6 @@ Model = Annotated[
     str, typer.Option(help="A classifier: run:ID, a folder, a checkpoint's path, timm:NAME.")
 ]
 Weights = Annotated[Path | None, typer.Option(help="With timm:NAME, a file of its weights.")]
-BASELINES = ("random", "centre")
 
 
 def explain(
@@ -23,7 +22,7 @@ def explain(
     model: Model,
     out: Annotated[Path, typer.Option(help="Folder for map.png, over.png, map.npy, report.json.")],
     method: Annotated[
-        str, typer.Option(help="Such as 'rise(count=500)', occlusion, grad_cam.")
+        str, typer.Option(help="Such as 'rise(count=500)', occlusion; several with ; between.")
     ] = "integrated_gradients",
     remove_with: Annotated[
         str, typer.Option(help="A fill, or layer_mask, drop_tokens, hide_keys.")
@@ -37,69 +36,93 @@ def explain(
     weights: Weights = None,
     fit: Annotated[str, typer.Option(help="crop, letterbox or resize.")] = "crop",
     seed: Annotated[int, number_option("Decides whatever is drawn.")] = 0,
+    batch: Annotated[int, number_option("Pictures at a time at most; bounds the memory.")] = 16,
+    draws: Annotated[int, number_option("Repetitions while judging.")] = 3,
     as_json: AsJson = False,
 ) -> None:
     """Say which parts of a photo a class rests on, and judge it by removing them.
 
-    The deletion and insertion areas stand beside those of a random and of a centred map.
+    Beside the marks stand those of a random and of a centred map. A network without classes is
+    asked what its features of the photo rest on. Several methods have a folder each.
     """
-    import numpy as np
-
     from workbench.commands.inside import opened
-    from workbench.data.images import fit as fitted
-    from workbench.explain import explain as attribute
-    from workbench.explain.removal import cells_of
-    from workbench.plots.attribution import attribution_map, attribution_over
     from workbench.runs.networks import named_network
+    from workbench.scenes.attribution import attributions
+    from workbench.scenes.attribution_spec import AttributionSpec, recipes_in
 
     pixels, notes = opened(photo)
     network = named_network(model, weights)
-    picture = fitted(pixels, network.size[0], network.size[1], fit)  # pyright: ignore[reportArgumentType]
-    image = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32) / np.float32(255)
-    ticker = Telling("pictures")
-    found = attribute(
-        network, image, target, method, remove_with, seed=seed,
-        watch=lambda step: bool(ticker.tell(step.done, step.total)),
+    ways = recipes_in(judge)
+    spec = AttributionSpec(
+        photo=photo, fit=fit, network=model, target=target or "", methods=recipes_in(method),  # pyright: ignore[reportArgumentType]
+        remove=remove_with, judge=bool(ways), ways=ways or AttributionSpec.ways, seed=seed,
+        batch=batch, draws=draws,
     )  # fmt: skip
+    ticker, told = Telling("pictures"), dict[str, Any](maps=[], judged={}, said=None)
+    for made in attributions(spec, pixels, [network]):
+        ticker.tell(made.done, made.total)
+        told["said"] = made.said or told["said"]
+        if made.map is not None and made.map.problem:
+            raise BadInput(made.map.problem)
+        if made.map is not None:
+            told["maps"].append(made.map)
+        if made.judged is not None:
+            told["judged"][made.judged.method] = made.judged
     ticker.end()
-    grid = cells_of(network, network.size)
-    judged = _judged(network, image, found, judge, seed)
-    folder = output_folder(out)
-    write_bytes(folder / "map.png", _png(attribution_map(found.scaled(), network.size)))
-    write_bytes(folder / "over.png", _png(attribution_over(picture, found.scaled())))
+    common = {
+        "photo": photo, "model": model, "fit": fit, "seed": seed,
+        "grid": told["said"].grid.record(), "warnings": [*notes, *told["said"].notes],
+    }  # fmt: skip
+    records: list[dict[str, Any]] = []
+    for made in told["maps"]:
+        record = {**common, **made.found.as_dict(), **_marks(made.method, told["judged"])}
+        single = len(told["maps"]) == 1
+        folder = out if single else out / f"{len(records) + 1}-{made.method.partition('(')[0]}"
+        _write(folder, made.found, told["said"].photo, record)
+        records.append(record)
+    whole = records[0] if len(records) == 1 else {"maps": records}
+    if len(records) > 1:
+        write_bytes(out / "report.json", as_text(whole).encode())
+    say(whole, [*(line for each in records for line in _told(each)), f"written to {out}"], as_json)
+
+
+def _write(folder: Path, found: Any, photo: Any, record: dict[str, Any]) -> None:
+    import numpy as np
+
+    from workbench.plots.attribution import attribution_map, attribution_over
+
+    output_folder(folder)
+    write_bytes(folder / "map.png", _png(attribution_map(found.scaled(), photo.shape[:2])))
+    write_bytes(folder / "over.png", _png(attribution_over(photo, found.scaled())))
     kept = io.BytesIO()
     np.save(kept, found.values)
     write_bytes(folder / "map.npy", kept.getvalue())
-    record: dict[str, Any] = {
-        "photo": photo, "model": model, "fit": fit, "seed": seed, **found.as_dict(),
-        "grid": grid.record(), "judged": judged, "warnings": notes,
-    }  # fmt: skip
     write_bytes(folder / "report.json", as_text(record).encode())
-    say(record, [*_told(record), f"written to {out}"], as_json)
 
 
-def _judged(
-    network: Any, image: Any, found: Any, operators: str, seed: int
-) -> list[dict[str, Any]]:
-    """Deletion and insertion curves of the map and of the baselines, for each way of removing."""
-    from workbench.explain import explain as attribute
-    from workbench.explain.judging import curves
-    from workbench.explain.removal import cells_of
-
-    ways = _parts(operators)
-    if not ways:
-        return []
-    maps = {"map": found.cells(cells_of(network, network.size))}
-    for name in BASELINES:
-        maps[name] = attribute(network, image, found.target, name, seed=seed).values
-    return [
-        {
-            "map": name, "kind": curve.kind, "removal": curve.operator, "area": curve.area,
-            "shares": curve.shares.tolist(), "values": curve.values.tolist(),
-        }
-        for name, values in maps.items()
-        for curve in curves(network, image, found.target, values, ways)
-    ]  # fmt: skip
+def _marks(method: str, judged: dict[str, Any]) -> dict[str, Any]:
+    """Curves and marks of one map and of the baselines."""
+    curves: list[dict[str, Any]] = []
+    marks: list[dict[str, Any]] = []
+    for each in judged.values():
+        if each.method != method and not each.baseline:
+            continue
+        name = "map" if each.method == method else each.method.partition("(")[0]
+        curves += [
+            {
+                "map": name, "kind": curve.kind, "removal": curve.operator, "area": curve.area,
+                "shares": curve.shares.tolist(), "values": curve.values.tolist(),
+            }
+            for curve in each.curves
+        ]  # fmt: skip
+        marks.append(
+            {
+                "map": name, "road": each.road.combined, "infidelity": each.infidelity,
+                "sensitivity": each.sensitivity, "layers": list(each.layers),
+                "randomised": list(each.randomised),
+            }
+        )  # fmt: skip
+    return {"judged": curves, "marks": marks}
 
 
 def _told(record: dict[str, Any]) -> list[str]:
@@ -118,6 +141,16 @@ def _told(record: dict[str, Any]) -> list[str]:
     if rows:
         lines += table(("map", "curve", "removed with", "area"), rows)
         lines.append("A good map has a smaller deletion and a larger insertion area than random.")
+        lines += table(("map", "ROAD", "infidelity", "sensitivity", "random weights"), [
+            (each["map"], f"{each['road']:.3f}", f"{each['infidelity']:.3f}",
+             "-" if each["sensitivity"] is None else f"{each['sensitivity']:.3f}",
+             ", ".join(f"{value:.2f}" for value in each["randomised"]) or "-")
+            for each in record["marks"]
+        ])  # fmt: skip
+        lines.append(
+            "ROAD: higher is better; infidelity and sensitivity: lower. With random weights in the "
+            "head, half and all layers the map should not stay: the last number should be near 0."
+        )
     return lines + list(record["warnings"])
 
 

@@ -60,8 +60,8 @@ class Removal:
         if isinstance(self.operator, Intervention) and network.kind not in self.operator.on:
             better = "layer_mask" if network.kind == "convnet" else "drop_tokens or hide_keys"
             raise BadInput(
-                f"{self.operator.name} does not go with {network.name}; remove with {better}, or "
-                "with a fill such as grey."
+                f"removing by {self.operator.name} does not go with {network.name}; take {better}, "
+                "or a fill such as grey."
             )
 
     def logits(

@@ -1,7 +1,7 @@
 """A photo explained: maps of several methods, of one network or two, told as they come."""
 
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from workbench.scenes.attribution_seen import (
 )
 from workbench.scenes.attribution_spec import FRESH, AttributionSpec
 from workbench.scenes.inside import network
-from workbench.scenes.photos import source
+from workbench.scenes.photos import Pixels, source
 
 Floats = NDArray[np.float32]
 KEPT = 48
@@ -34,20 +34,29 @@ _kept: dict[Any, Any] = {}
 _lock = threading.Lock()
 
 
-def attributions(spec: AttributionSpec) -> Generator[Made]:
+def attributions(
+    spec: AttributionSpec, pixels: Pixels | None = None, networks: Sequence[Any] = ()
+) -> Generator[Made]:
     """Explain a photo, step by step: scores, maps, agreement and, where wished, the judgement.
 
     A method that is refused is told in its place; the others go on. What was made before is kept.
 
+    Args:
+        spec: what to do.
+        pixels: uint8 [h, w, 3] in place of the photo that `spec` names.
+        networks: a `Network` for each that it names, in place of what is loaded by name.
+
     Raises:
         BadInput: no such photo, or a painted mask that cannot be drawn.
     """
-    whole = source(spec.photo)
+    whole = source(spec.photo) if pixels is None else pixels
+    given = pixels is not None or bool(networks)
     rows: list[Seen] = []
     count = Count(0)
     for row, name in enumerate(spec.networks):
         try:
-            rows.append(look(spec, row, name, whole))
+            net = networks[row] if networks else network(name)
+            rows.append(look(spec, row, name, net, whole))
         except BadInput as error:
             for method in spec.methods:
                 yield count.after(0, map=MapMade(row, name, method, problem=str(error)))
@@ -58,7 +67,7 @@ def attributions(spec: AttributionSpec) -> Generator[Made]:
         count.total += sum(planned_judging(spec, seen) for seen in rows)
     for method in spec.methods:
         for seen in rows:
-            yield from _map(spec, seen, method, count)
+            yield from _map(spec, seen, method, count, kept=not given)
     for seen in rows:
         yield count.after(0, agreement=agreed(spec, seen))
     if spec.judge:
@@ -66,7 +75,9 @@ def attributions(spec: AttributionSpec) -> Generator[Made]:
             yield from judged(spec, seen, count)
 
 
-def _map(spec: AttributionSpec, seen: Seen, method: str, count: Count) -> Generator[Made]:
+def _map(
+    spec: AttributionSpec, seen: Seen, method: str, count: Count, kept: bool
+) -> Generator[Made]:
     from workbench.explain.methods import METHODS
     from workbench.runs.networks import weights_time
 
@@ -74,11 +85,12 @@ def _map(spec: AttributionSpec, seen: Seen, method: str, count: Count) -> Genera
     remove = spec.remove if chosen.removes else ""
     key = (seen.name, weights_time(seen.name), spec.photo, spec.fit, spec.target, method, remove,
            spec.batch, spec.seed)  # fmt: skip
-    found = _known(key)
+    found = _known(key) if kept else None
     try:
         if found is None:
             found = yield from counted(steps_of(spec, seen, method), count, budget)
-            _keep(key, found)
+            if kept:
+                _keep(key, found)
     except BadInput as error:
         made = MapMade(seen.row, seen.name, method, problem=str(error))
         yield count.after(budget, map=made)

@@ -60,11 +60,11 @@ def judged(spec: AttributionSpec, seen: Seen, count: Count) -> Generator[Made]:
     from workbench.explain.faithful import random_falls
     from workbench.explain.likeness import asked_of
 
-    if not seen.maps:
+    maps = _cells(seen)
+    if not maps:
         return
     network = asked_of(seen.network, seen.image)
     target = next(iter(seen.maps.values())).target
-    maps = {name: found.cells(seen.grid) for name, found in seen.maps.items()}
     for name in BASELINES:
         maps.setdefault(
             f"{name}()",
@@ -166,6 +166,11 @@ def _randomised(
     return layers, tuple(found)
 
 
+def _cells(seen: Seen) -> dict[str, Any]:
+    """The maps that say something, on the network's cells."""
+    return {n: found.cells(seen.grid) for n, found in seen.maps.items() if not found.blank}
+
+
 def replace_network(seen: Seen, network: Any) -> Seen:
     """The same picture for another network of the same shape."""
     return replace(seen, network=network)
@@ -182,11 +187,12 @@ def agreed(spec: AttributionSpec, seen: Seen) -> Agreed | None:
     from workbench.explain.agreement import agreement
     from workbench.explain.attributing import explain
 
-    maps = {name: found.cells(seen.grid) for name, found in seen.maps.items()}
-    notes: list[str] = []
-    painted = None
+    maps, notes, painted = _cells(seen), list[str](), None
     if spec.mask:
-        painted, note = painted_cells(spec, seen.grid)
+        try:
+            painted, note = painted_cells(spec, seen.grid)
+        except BadInput as error:
+            note = str(error)
         notes += [note] if note else []
     if seen.network.kind == "vit" and "attention()" not in maps and maps:
         try:
@@ -194,7 +200,7 @@ def agreed(spec: AttributionSpec, seen: Seen) -> Agreed | None:
             maps["attention()"] = looked.cells(seen.grid)
         except BadInput as error:
             notes.append(str(error))
-    if len(maps) + (painted is not None) < 2:
+    if not maps or len(maps) + (painted is not None) < 2:
         return None
     return Agreed(seen.row, agreement(maps, painted), tuple(notes))
 

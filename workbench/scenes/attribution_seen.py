@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from workbench.data.images import fit
 from workbench.masks import Grid
 from workbench.scenes.attribution_spec import AttributionSpec
-from workbench.scenes.inside import network
 from workbench.scenes.photos import Pixels
 
 Floats = NDArray[np.float32]
@@ -89,11 +88,10 @@ class Count:
         return Made(self.before, self.total, **brought)
 
 
-def look(spec: AttributionSpec, row: int, name: str, whole: Pixels) -> Seen:
+def look(spec: AttributionSpec, row: int, name: str, found: Any, whole: Pixels) -> Seen:
     """A network with the picture as it sees it."""
     from workbench.explain.removal import cells_of
 
-    found = network(name)
     photo = fit(whole, found.size[0], found.size[1], spec.fit)
     image = np.ascontiguousarray(photo.transpose(2, 0, 1), np.float32) / np.float32(255)
     return Seen(row, name, found, photo, image, cells_of(found, found.size))

@@ -113,7 +113,7 @@ class AttributionSpec:
             words += ["--remove-with", self.remove]
             words += ["--target", self.target] if self.target else []
             words += ["--judge", "; ".join(self.ways) if self.judge else ""]
-            for name in ("fit", "seed", "batch"):
+            for name in ("fit", "seed", "batch", "draws"):
                 if getattr(self, name) != getattr(AttributionSpec, name):
                     words += [f"--{name}", str(getattr(self, name))]
             lines.append(shlex.join([*words, "--out", f"explained{at + 1 if at else ''}"]))
