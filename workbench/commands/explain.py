@@ -1,6 +1,7 @@
 """`explain` a prediction, and `missingness`: what is said as more and more goes missing."""
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,8 +59,29 @@ def explain(
         remove=remove_with, judge=bool(ways), ways=ways or AttributionSpec.ways, seed=seed,
         batch=batch, draws=draws,
     )  # fmt: skip
+    told = _followed(attributions(spec, pixels, [network]))
+    said = told["said"]
+    common = {
+        "photo": photo, "model": model, "fit": fit, "seed": seed, "grid": said.grid.record(),
+        "warnings": [*notes, *said.notes],
+    }  # fmt: skip
+    records: list[dict[str, Any]] = []
+    for made in told["maps"]:
+        record = {**common, **made.found.as_dict(), **_marks(made.method, told["judged"])}
+        single = len(told["maps"]) == 1
+        folder = out if single else out / f"{len(records) + 1}-{made.method.partition('(')[0]}"
+        _write(folder, made.found, said.photo, record)
+        records.append(record)
+    whole = records[0] if len(records) == 1 else {"maps": records}
+    if len(records) > 1:
+        write_bytes(out / "report.json", as_text(whole).encode())
+    say(whole, [*(line for each in records for line in _told(each)), f"written to {out}"], as_json)
+
+
+def _followed(steps: Iterable[Any]) -> dict[str, Any]:
+    """What came of the work: `maps`, `judged` by method, and what was `said`."""
     ticker, told = Telling("pictures"), dict[str, Any](maps=[], judged={}, said=None)
-    for made in attributions(spec, pixels, [network]):
+    for made in steps:
         ticker.tell(made.done, made.total)
         told["said"] = made.said or told["said"]
         if made.map is not None and made.map.problem:
@@ -69,21 +91,7 @@ def explain(
         if made.judged is not None:
             told["judged"][made.judged.method] = made.judged
     ticker.end()
-    common = {
-        "photo": photo, "model": model, "fit": fit, "seed": seed,
-        "grid": told["said"].grid.record(), "warnings": [*notes, *told["said"].notes],
-    }  # fmt: skip
-    records: list[dict[str, Any]] = []
-    for made in told["maps"]:
-        record = {**common, **made.found.as_dict(), **_marks(made.method, told["judged"])}
-        single = len(told["maps"]) == 1
-        folder = out if single else out / f"{len(records) + 1}-{made.method.partition('(')[0]}"
-        _write(folder, made.found, told["said"].photo, record)
-        records.append(record)
-    whole = records[0] if len(records) == 1 else {"maps": records}
-    if len(records) > 1:
-        write_bytes(out / "report.json", as_text(whole).encode())
-    say(whole, [*(line for each in records for line in _told(each)), f"written to {out}"], as_json)
+    return told
 
 
 def _write(folder: Path, found: Any, photo: Any, record: dict[str, Any]) -> None:
