@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.asking import asker
@@ -127,6 +127,16 @@ def picture(request: Request) -> Response:
     if request.query_params.get("small"):
         return Response(thumbnail(files[name]), media_type="image/jpeg", headers=headers)
     return Response(files[name].read_bytes(), media_type="image/png", headers=headers)
+
+
+@guarded
+def checkpoint(request: Request) -> Response:
+    """A checkpoint of a run as a download."""
+    run, name = _run(request), request.path_params["file"]
+    files = {path.name: path for _, path in run.checkpoints()}
+    if name not in files:
+        return PlainTextResponse("There is no such checkpoint any more; reload the page.\n", 404)
+    return FileResponse(files[name], filename=f"{run.id}-{name}")
 
 
 def changing(act: Callable[[Request, dict[str, Any]], Any]) -> Callable[[Request], Any]:
@@ -257,6 +267,7 @@ RUN_ROUTES = [
     Route("/api/runs/check/{mark}/cancel", uncheck, methods=["POST"]),
     Route("/api/runs/{run}", one),
     Route("/api/runs/{run}/picture/{file}", picture),
+    Route("/api/runs/{run}/checkpoint/{file}", checkpoint),
     Route("/api/runs/{run}/cancel", cancel, methods=["POST"]),
     Route("/api/runs/{run}/resume", resume, methods=["POST"]),
     Route("/api/runs/{run}/evaluate", evaluate, methods=["POST"]),

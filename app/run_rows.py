@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from app.run_uses import uses
 from workbench.errors import BadInput
 from workbench.params import knobs
 from workbench.runs import spelling
 from workbench.runs.config import RunConfig
 from workbench.runs.following import Metrics, curves
-from workbench.runs.judging import judging
+from workbench.runs.judging import judging, usual_protocols
 from workbench.runs.queue import Queue
 from workbench.runs.store import CONFIG, GOING, PICTURES, STATE, STOP, Run, RunStore
 from workbench.runs.telling import told
@@ -126,6 +127,8 @@ class Pages:
             {"step": step, "file": path.name, "bytes": _size(path)} for step, path in saved
         ]
         row["evaluating"] = judging(run)
+        row["protocols"] = _protocols(run)
+        row["uses"] = uses(run, whole["config"])
         row["log"] = run.log(LOG_LINES)
         row["config"] = knobs_of(whole["config"])
         row["environment"] = {
@@ -141,6 +144,18 @@ class Pages:
         while len(self._metrics) > KEPT_METRICS:
             self._metrics.popitem(last=False)
         return found
+
+
+def _protocols(run: Run) -> list[str]:
+    """What it is measured by unless somebody says otherwise, and fine-tuning where it has classes.
+
+    None where its configuration cannot be read.
+    """
+    try:
+        usual = usual_protocols(run)
+    except BadInput:
+        return []
+    return ["+".join(usual), *(["finetune"] if "knn" in usual else [])]
 
 
 def _size(path: Path) -> int:

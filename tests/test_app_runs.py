@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from starlette.testclient import TestClient
 from app import asking, lending, run_routes, run_rows
 from app.run_routes import RUN_ROUTES
 from app.run_rows import Pages, Rows
+from app.train_form import linked
 from tests.runs.conftest import until
 from workbench import scenes
 from workbench.errors import BadInput
+from workbench.runs.beginning import resolved
 from workbench.runs.config import RunConfig
 from workbench.runs.engines.slurm import Slurm
 from workbench.runs.following import Metrics, curves
@@ -243,6 +246,44 @@ def test_the_queue_is_paused_and_reordered(store: RunStore, ask: TestClient) -> 
 def test_a_run_without_a_checkpoint_cannot_be_evaluated(store: RunStore) -> None:
     with pytest.raises(BadInput, match="no checkpoint"):
         start_judging(made(store))
+
+
+def test_a_model_is_downloaded_and_goes_to_other_views(store: RunStore, ask: TestClient) -> None:
+    run = made(store, name="mine", objective="mae(decoder_depth=1)", dim=48, heads=4, patch=2)
+    assert ask.get(f"/api/runs/{run.id}").json()["uses"] == []
+    file = run.path / "checkpoints" / "step-00000007.safetensors"
+    file.parent.mkdir()
+    file.write_bytes(b"weights")
+    address = f"/api/runs/{run.id}/checkpoint"
+    answer = ask.get(f"{address}/{file.name}")
+    assert answer.content == b"weights"
+    assert answer.headers["content-disposition"].endswith(f'filename="{run.id}-{file.name}"')
+    for other in ("step-00000008.safetensors", "..%2fconfig.json", "config.json"):
+        assert ask.get(f"{address}/{other}").status_code == 404
+
+    def uses() -> dict[str, str]:
+        record = ask.get(f"/api/runs/{run.id}").json()
+        return {each["text"]: each["address"] for each in record["uses"]}
+
+    assert list(uses()) == ["Fine-tune"]  # without a decoder nothing can be filled in
+    write_json(run.path / "model.json", {})
+    found = uses()
+    assert found["Reconstruct"] == f"/?model=run%3A{run.id}"
+    assert found["Inside"] == f"/inside?network=run%3A{run.id}"
+    config, wrong = linked(dict(parse_qsl(urlsplit(found["Fine-tune"]).query)))
+    assert wrong == [] and (config.dim, config.heads, config.patch) == (48, 4, 2)
+    assert config.objective == "supervised()" and config.init == f"run:{run.id}"
+    assert config.data == "digits()" and config.name == "mine, fine-tuned"
+    assert resolved(config, store.folder) == config  # the run would begin there
+
+
+def test_what_a_run_can_be_measured_by_depends_on_its_data(
+    store: RunStore, ask: TestClient
+) -> None:
+    labelled = ["knn+linear_probe", "finetune"]
+    for data, found in (("digits()", labelled), ("drawn_clips()", ["metric"])):
+        run = made(store, data=data)
+        assert ask.get(f"/api/runs/{run.id}").json()["protocols"] == found
 
 
 def test_a_run_that_its_engine_dropped_is_told_to_who_looks_at_the_list(

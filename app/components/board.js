@@ -86,7 +86,7 @@ class SweepBoard {
     this.body.replaceChildren(make("table", { "data-table": "matrix" }, make("thead", {}, head), make("tbody", {}, ...rows)));
     const mixed = board.mixed.length ? ` Cells are means over ${board.mixed.join(", ")} too.` : "";
     const loss = board.metric === "loss" ? " Losses under different masks are not of one task: compare with care." : "";
-    setText(this.note, `The newest picture of each cell's first run; mean over seeds ± half of its 95 % interval, the best marked.${mixed}${loss} A cell opens its run.`);
+    setText(this.note, `The newest picture of each cell's first run; mean over seeds ± half of its 95 % interval, the highest mean marked: where intervals overlap it may be chance.${mixed}${loss} A cell opens its run.`);
   }
   cell(cell, i, j, label) {
     const image = cell.picture ? make("img", { src: cell.picture, alt: "", draggable: "false" }) : "";

@@ -7,6 +7,8 @@ const ORDERS_CSS = `
   .act.main { background: var(--st-primary-color); color: var(--st-background-color); border-color: transparent; font-weight: 600; }
   .act.grave { border-color: var(--st-red-text-color, #b3261e); color: var(--st-red-text-color, #b3261e); }
   .act:disabled { opacity: 0.45; cursor: default; border-color: var(--st-border-color); }
+  .sure { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; padding: 8px 12px; border-radius: 10px; margin-bottom: 10px;
+    border: 1px solid var(--st-red-text-color, #b3261e); }
   .chip { display: inline-block; padding: 1px 9px; border-radius: 99px; font-size: 0.76rem; font-weight: 600; white-space: nowrap;
     background: rgba(128, 140, 135, 0.18); }
   .chip[data-state="running"], .chip[data-state="starting"] { background: color-mix(in srgb, var(--st-primary-color) 22%, transparent); }

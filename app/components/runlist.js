@@ -13,12 +13,13 @@ const RUNLIST_CSS = `
   .run .thumb img { width: 100%; height: 100%; object-fit: cover; display: block; image-rendering: pixelated; }
   .run a { color: inherit; font-weight: 600; text-decoration: none; overflow-wrap: anywhere; }
   .run a:hover { text-decoration: underline; }
+  .run a.of { font-weight: 400; font-size: 0.76rem; text-decoration: underline; opacity: 0.72; }
   .run .small { font-size: 0.76rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
   .run .pace { font-variant-numeric: tabular-nums; font-size: 0.8rem; }
   .run progress { width: 100%; height: 6px; accent-color: var(--st-primary-color); display: block; }
   .run input { width: 18px; height: 18px; accent-color: var(--st-primary-color); }
   .queue { margin: 0 0 12px; padding: 8px 12px; border: 1px solid var(--st-border-color); border-radius: 10px; }
-  .queue ol { margin: 6px 0 0; padding-left: 1.4em; display: grid; gap: 4px; }
+  .queue ol { margin: 6px 0 0; padding-left: 2em; display: grid; gap: 4px; max-height: 11rem; overflow-y: auto; }
   .queue li .act { padding: 1px 8px; margin-left: 6px; }
   .queue .tools { margin: 0; }
   .empty { padding: 28px 18px; text-align: center; border: 1px dashed var(--st-border-color); border-radius: 10px; }
@@ -40,23 +41,27 @@ class RunRow {
     this.link = make("a", { href: `/runs?run=${encodeURIComponent(id)}`, onclick: (event) => list.open(event, id) });
     this.chip = make("span", { class: "chip" });
     this.of = make("div", { class: "small soft" });
+    this.sweep = make("a", { class: "of" });
     this.bar = make("progress", { max: 1, value: "0", "aria-label": "Progress" });
     this.pace = make("div", { class: "pace" });
     this.scores = make("div", { class: "small" });
     this.when = make("div", { class: "small soft" });
     this.node = make("div", { class: "run", "data-run": id }, this.tick, make("div", { class: "thumb" }, this.image),
-      make("div", {}, this.link, " ", this.chip, this.of), make("div", {}, this.bar, this.pace), make("div", {}, this.scores, this.when));
+      make("div", {}, this.link, " ", this.chip, this.of, this.sweep), make("div", {}, this.bar, this.pace), make("div", {}, this.scores, this.when));
   }
   show(row, picked) {
     const label = row.name || row.id;
     setText(this.link, label);
     this.tick.checked = picked;
-    this.tick.setAttribute("aria-label", `Compare ${label}`);
+    this.tick.setAttribute("aria-label", `Choose ${label}`);
     setText(this.chip, row.state);
     this.chip.dataset.state = row.state;
     const of = [row.objective, row.mask, row.data].filter(Boolean).join(" · ");
     setText(this.of, of);
     this.of.title = `${row.id}\n${of}`;
+    this.sweep.classList.toggle("hidden", !row.group);
+    this.sweep.href = `/compare?sweep=${encodeURIComponent(row.group)}`;
+    setText(this.sweep, row.group ? `sweep ${row.group}` : "");
     const share = row.steps ? (row.step ?? 0) / row.steps : 0;
     if (this.bar.value !== share) this.bar.value = share;
     const going = row.state === "running" || row.state === "stopping";
@@ -78,6 +83,8 @@ class RunList {
     this.state = make("select", { "aria-label": "State", onchange: () => this.again() },
       ...Object.entries(STATES).map(([value, text]) => make("option", { value, text })));
     this.compare = make("a", { class: "act hidden" });
+    this.gone = make("button", { type: "button", class: "act hidden", onclick: () => this.sureToDelete() });
+    this.sure = make("div", { class: "sure hidden", role: "alertdialog", "aria-label": "Are you sure?" });
     this.told = make("span", { class: "soft", role: "status", "data-found": "count" });
     this.problem = make("p", { class: "problem", role: "alert" });
     this.queue = make("div", { class: "queue hidden" });
@@ -85,8 +92,8 @@ class RunList {
     this.empty = make("div", { class: "empty hidden" });
     this.more = make("button", { type: "button", class: "act hidden", text: "Show more", onclick: () => { this.count += PART; this.again(); } });
     this.node = make("div", {},
-      make("div", { class: "tools" }, this.find, this.state, this.compare, make("a", { class: "act main", href: "/train", text: "New run" }), this.told),
-      this.problem, this.queue, this.empty, this.body, this.more);
+      make("div", { class: "tools" }, this.find, this.state, this.compare, this.gone, make("a", { class: "act main", href: "/train", text: "New run" }), this.told),
+      this.problem, this.sure, this.queue, this.empty, this.body, this.more);
     setText(this.told, "Reading the runs …");
   }
   pick(id, yes) {
@@ -98,6 +105,26 @@ class RunList {
     this.compare.classList.toggle("hidden", ids.length < 2);
     this.compare.href = `/compare?runs=${ids.map(encodeURIComponent).join(",")}`;
     setText(this.compare, `Compare ${ids.length} runs`);
+    this.gone.classList.toggle("hidden", !ids.length);
+    setText(this.gone, ids.length === 1 ? "Delete it" : `Delete ${ids.length} runs`);
+    this.sure.classList.add("hidden");
+  }
+  sureToDelete() {
+    const ids = [...this.picked];
+    const no = make("button", { type: "button", class: "act", text: "Keep", onclick: () => this.sure.classList.add("hidden") });
+    const yes = make("button", { type: "button", class: "act grave", text: "Delete for good", onclick: () => this.deleteAll(ids) });
+    this.sure.replaceChildren(make("span", { text: `Delete ${ids.length === 1 ? "this run" : `these ${ids.length} runs`} with all checkpoints and pictures, for good?` }), yes, no);
+    this.sure.classList.remove("hidden");
+    no.focus();
+  }
+  async deleteAll(ids) {
+    const refused = [];
+    for (const id of ids) {
+      await order(`/${id}/delete`, { confirm: id }).then(() => this.picked.delete(id), (error) => refused.push(error.message));
+    }
+    this.linkCompare();
+    setText(this.problem, refused.slice(0, 3).join(" "));
+    this.again();
   }
   again() {
     clearTimeout(this.timer);
@@ -118,12 +145,16 @@ class RunList {
       const answer = await fetch(`/api/runs?${query}`).catch(() => null);
       if (turn !== this.turn || !this.going) return; // a newer question is under way
       if (answer?.ok) this.show(await answer.json());
-      else setText(this.problem, answer ? (await answer.text()).trim() : "The server does not answer; runs go on without it.");
+      else {
+        this.lost = true;
+        setText(this.problem, answer ? (await answer.text()).trim() : "The server does not answer; runs go on without it.");
+      }
     }
     if (this.going && turn === this.turn) this.timer = setTimeout(() => this.ask(), this.last?.going ? 1500 : 4000);
   }
   show(record) {
-    setText(this.problem, "");
+    if (this.lost) setText(this.problem, "");
+    this.lost = false;
     this.last = record;
     const ids = record.rows.map((row) => row.id);
     for (const [id, row] of this.rows) if (!ids.includes(id)) { row.node.remove(); this.rows.delete(id); }

@@ -5,8 +5,6 @@ const RUNPAGE_CSS = `
   .head h3 { margin: 0; font-size: 1.15rem; overflow-wrap: anywhere; }
   .head a { color: inherit; }
   .deeds { display: flex; flex-wrap: wrap; gap: 8px; margin: 10px 0; align-items: center; }
-  .sure { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; padding: 8px 12px; border-radius: 10px; margin-bottom: 10px;
-    border: 1px solid var(--st-red-text-color, #b3261e); }
   .tells { margin: 0 0 8px; padding: 8px 12px; border-radius: 10px; background: rgba(210, 140, 20, 0.14); overflow-wrap: anywhere; }
   .tells:empty { display: none; }
   .tells[data-state="failed"], .tells[data-state="crashed"] { background: rgba(200, 50, 40, 0.14); }
@@ -34,11 +32,26 @@ const RUNPAGE_CSS = `
   summary { cursor: pointer; font-weight: 600; }
   pre { font-size: 0.76rem; line-height: 1.45; overflow: auto; max-height: 320px; padding: 10px; border-radius: 8px; margin: 8px 0;
     background: var(--st-secondary-background-color); white-space: pre-wrap; overflow-wrap: anywhere; }
+  .uses { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; margin: 0 0 12px; font-size: 0.84rem; }
+  .uses a { text-decoration: none; color: inherit; padding: 2px 10px; border: 1px solid var(--st-border-color); border-radius: 99px; }
+  .uses a:hover { border-color: var(--st-primary-color); }
+  td a { color: inherit; }
+  .deeds .pair { display: inline-flex; }
+  .deeds .pair .act:first-child { border-radius: 8px 0 0 8px; }
+  .deeds .pair select { border: 1px solid var(--st-border-color); border-left: 0; border-radius: 0 8px 8px 0; padding: 5px 6px; max-width: 13rem;
+    background: var(--st-secondary-background-color); }
   .alerts { margin: 0 0 10px; padding-left: 1.2em; font-size: 0.84rem; }
   .note { font-size: 0.8rem; margin: 6px 0 0; }
   @media (max-width: 860px) { .two { grid-template-columns: minmax(0, 1fr); } }
 `;
+const PROTOCOLS = { "knn+linear_probe": "k-NN and linear probe", metric: "its own measure", finetune: "fine-tuning" };
 const FACTS = { step: "Step", rate: "Speed", left: "Time left", memory: "Memory", loss: "Loss", device: "Computed on" };
+
+// Scores belong to a step; what was trained since has not been measured.
+function older({ scores, checkpoints, state }) {
+  const [measured, newest] = [Math.max(...scores.map((score) => score.step)), checkpoints.at(-1)?.step ?? 0];
+  return isOver(state) && newest > measured ? `Measured at step ${brief(measured)}; the newest checkpoint is of step ${brief(newest)}: press Evaluate to measure that.` : "";
+}
 
 function button(text, onclick, extra = "") {
   return make("button", { type: "button", class: `act ${extra}`, text, onclick });
@@ -68,12 +81,13 @@ class RunPage {
     this.facts = Object.fromEntries(Object.keys(FACTS).map((name) => [name, make("b", { "data-fact": name, text: "–" })]));
     this.sure = make("div", { class: "sure hidden", role: "alertdialog", "aria-label": "Are you sure?" });
     this.alerts = make("ul", { class: "alerts" });
+    this.uses = make("nav", { class: "uses hidden", "aria-label": "Use its model" });
     this.parts();
     this.node = make("div", {},
       make("div", { class: "head" }, make("a", { href: "/runs", text: "← All runs", onclick: (event) => leave(event) }), this.title, this.chip),
       this.tells, this.problem, this.bar,
       make("div", { class: "facts" }, ...Object.entries(FACTS).map(([name, text]) => make("div", {}, make("span", { text }), this.facts[name]))),
-      this.deeds(), this.sure, this.alerts,
+      this.deeds(), this.sure, this.uses, this.alerts,
       make("div", { class: "two" },
         make("section", {}, make("h4", { text: "Curves" }), this.pick, this.chart.node),
         make("section", {}, make("h4", { text: "Pictures" }), this.slider, this.when, this.strips)),
@@ -116,11 +130,12 @@ class RunPage {
     this.softly = button("Stop after a checkpoint", () => this.act("/cancel"));
     this.now = button("Stop now", () => this.ask("What was trained since the last checkpoint is lost. Stop it now?", "Stop now", () => this.act("/cancel", { now: true })));
     this.resume = button("Resume", () => this.act("/resume"), "main");
-    this.judge = button("Evaluate", () => this.act("/evaluate", { stop: this.row.evaluating.state === "running" }));
-    this.judge.title = "k nearest neighbours and a linear probe on frozen features, beside the same on random weights";
+    this.judge = button("Evaluate", () => this.act("/evaluate", this.row.evaluating.state === "running" ? { stop: true } : { protocols: this.by.value.split("+") }));
+    this.judge.title = "Measured on the newest checkpoint, beside the same on the weights before training";
+    this.by = make("select", { "aria-label": "Evaluate by" });
     this.gone = button("Delete", () => this.ask(`Delete it with its ${this.row.checkpoints.length} checkpoints and all pictures, for good?`, "Delete for good",
       () => this.act("/delete", { confirm: this.id }).then((done) => done && this.leave())), "");
-    return make("div", { class: "deeds" }, this.softly, this.now, this.resume, this.judge, this.gone);
+    return make("div", { class: "deeds" }, this.softly, this.now, this.resume, make("span", { class: "pair" }, this.judge, this.by), this.gone);
   }
   ask(question, yes, act) {
     const close = () => this.sure.classList.add("hidden");
@@ -214,9 +229,16 @@ class RunPage {
     this.softly.disabled = over || row.state === "stopping";
     this.now.disabled = over;
     this.resume.disabled = !over || row.state === "done";
-    this.judge.disabled = !row.checkpoints.length;
-    setText(this.judge, row.evaluating.state === "running" ? "Stop the evaluation" : "Evaluate");
-    this.gone.disabled = !over || row.evaluating.state === "running";
+    const judging = row.evaluating.state === "running";
+    this.judge.disabled = !row.checkpoints.length || !row.protocols.length;
+    this.by.disabled = this.judge.disabled || judging;
+    setText(this.judge, judging ? "Stop the evaluation" : "Evaluate");
+    fill(this.by, row.protocols, () => row.protocols.map((value) => make("option", { value, text: `by ${PROTOCOLS[value] ?? value}` })));
+    this.gone.disabled = !over || judging;
+    this.gone.title = !over ? "Stop it first" : judging ? "Stop the evaluation first" : "";
+    this.uses.classList.toggle("hidden", !row.uses.length);
+    fill(this.uses, row.uses, () => [make("span", { class: "soft", text: "Use this model:" }),
+      ...row.uses.map(({ text, address, told }) => make("a", { href: address, title: told, text }))]);
   }
   draw() {
     const { row } = this;
@@ -256,15 +278,16 @@ class RunPage {
     const weights = task[1] === "initial" ? "the weights before training" : "the newest weights";
     const words = state === "running" ? `Measuring ${task[0].join(" and ")} on ${weights}${part}: ${percent(share)}${left ? `; about ${span(left)} to go` : ""} …`
       : state === "failed" || state === "crashed" ? `The evaluation failed: ${reason}`
-        : row.scores.length ? "" : row.checkpoints.length ? "Not measured yet: press Evaluate." : "It can be measured once there is a checkpoint.";
+        : row.scores.length ? older(row) : row.checkpoints.length ? "Not measured yet: press Evaluate." : "It can be measured once there is a checkpoint.";
     setText(this.judged, words);
   }
   showFolds(row) {
     setText(this.command, row.command);
     setText(this.python, row.python);
     this.form.href = row.form;
-    fill(this.files.table, row.checkpoints, () => row.checkpoints.map(({ step, file, bytes }) => make("tr", {}, ...cells("td", [`step ${step}`, file, megabytes(bytes)]))));
-    setText(this.files.note, row.checkpoints.length ? `In ${row.folder}/checkpoints` : "None yet.");
+    fill(this.files.table, row.checkpoints, () => row.checkpoints.map(({ step, file, bytes }) => make("tr", {}, ...cells("td", [`step ${step}`]),
+      make("td", {}, make("a", { href: `/api/runs/${this.id}/checkpoint/${file}`, download: "", text: `Download ${file}` })), ...cells("td", [megabytes(bytes)]))));
+    setText(this.files.note, row.checkpoints.length ? `Weights and the optimiser's state, in ${row.folder}/checkpoints` : "None yet.");
     fill(this.knobs.table, row.config, () => row.config.map(([name, value, other]) => make("tr", { class: other ? "other" : null }, ...cells("td", [name, value === "" ? "–" : value]))));
     setText(this.knobs.note, "Bold: other than the default.");
     fill(this.machine.table, row.environment, () => Object.entries(row.environment).map(([name, value]) => make("tr", {}, ...cells("td", [name, value === "" ? "–" : value]))));

@@ -55,6 +55,26 @@ def test_another_seed_is_another_run_and_the_loss_falls(store: RunStore, small: 
     assert all(found[-1][1] < found[0][1] for found in curves)
 
 
+@pytest.mark.parametrize(
+    ("mask", "hidden", "told"),
+    [
+        ("random(ratio=0.9)", "14 of 16", ""),  # floor(0.9 * 16 + 0.5)
+        ("units(ratio=0.9)", "16 of 16", "hides all 16 patches"),  # 4 of 4 units of 2 x 2
+    ],
+)
+def test_a_mask_that_leaves_nothing_to_learn_is_told(
+    store: RunStore, small: Small, capsys: pytest.CaptureFixture[str],
+    mask: str, hidden: str, told: str,
+) -> None:  # fmt: skip
+    run = store.create(small(mask=mask, steps=1))
+    train(run)
+    assert f"under {mask}, {hidden} patches hidden" in capsys.readouterr().out
+    said = [each["sentence"] for each in run.alerts() if each["kind"] == "mask"]
+    assert [told in each for each in said] == ([True] if told else [])
+    with pytest.raises(BadInput, match="hides none of 16 patches; take a larger ratio"):
+        train(store.create(small(mask="random(ratio=0.01)")))
+
+
 def test_a_changed_configuration_is_refused(store: RunStore, small: Small) -> None:
     run = store.create(small())
     calls = iter(range(100))

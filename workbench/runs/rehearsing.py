@@ -139,7 +139,7 @@ def measure(config: RunConfig) -> dict[str, Any]:
     disk = size * (min(config.keep, saves) + 1) + LINE_BYTES * (config.steps // config.log_every)
     disk += PICTURE_BYTES * shows * len(panels)
     memory = peak(where.device.type)
-    problems: list[str] = []
+    problems = [each for each in [parts.senseless(pictures)] if each]
     together = memory * config.processes
     if where.device.type == "cpu" and together > free:
         problems.append(f"it takes {together / 2**20:.0f} MB and {free / 2**20:.0f} MB are free")

@@ -22,6 +22,7 @@ from workbench.registry import Registry
 from workbench.runs.config import RunConfig
 from workbench.scores import maps_for
 
+LOOKED_AT = 64  # masks, to say how much they hide
 SMALL_STEP = 1e10  # multiply-adds of a step, roughly
 
 
@@ -55,6 +56,37 @@ class Setting:
         """Return the model with its first weights."""
         torch.manual_seed(self.config.seed)
         return self.objective.at(0).build(self.shape(pictures), self.config.seed).to(device)
+
+    def hides(self, pictures: Pictures) -> tuple[int, int, int] | None:
+        """Fewest and most patches that are hidden from a picture at first, and of how many.
+
+        None where nothing is hidden, or what is hidden follows the pictures.
+        """
+        if self.strategy is None or self.strategy.needs:
+            return None
+        grid = self.objective.at(0).grid(self.shape(pictures))
+        count = min(self.config.batch, LOOKED_AT)
+        counts = self.strategy.at(0).sample(grid, count=count, seed=self.config.seed).counts
+        return int(counts.min()), int(counts.max()), grid.size
+
+    def senseless(self, pictures: Pictures) -> str:
+        """Return a sentence where a mask leaves nothing to see; else "".
+
+        Raises:
+            BadInput: it leaves nothing to guess, at any time.
+        """
+        found, strategy = self.hides(pictures), self.strategy
+        if found is None or strategy is None:
+            return ""
+        fewest, most, patches = found
+        if most == 0 and not strategy.moving:
+            raise BadInput(f"{strategy} hides none of {patches} patches; take a larger ratio.")
+        if fewest < patches:
+            return ""
+        return (
+            f"{strategy} hides all {patches} patches of every picture, so that nothing can be "
+            "learnt from what is seen; take a smaller ratio or smaller patches"
+        )
 
     def mask(self, model: nn.Module, batch: Batch, grid: Grid, step: int, progress: float) -> Mask:
         """Draw what is hidden from a batch; nothing for an objective that hides nothing."""

@@ -192,7 +192,8 @@ class Run:
     def alerts(self) -> list[dict[str, Any]]:
         """Return what the trainer and its queue warned of, oldest first.
 
-        `kind` is nan, spike, stall, memory, disk, data, input, killed, failure, restart or mirror.
+        `kind` is nan, spike, stall, mask, memory, disk, data, input, killed, failure, restart or
+        mirror.
         """
         return list(read_lines(self.path / ALERTS))
 

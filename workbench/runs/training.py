@@ -230,6 +230,8 @@ def train(
             said = begin(trainer.model, parts.objective.at(0), config, run.path.parent)
             print(said or "begins at fresh weights", flush=True)
             trainer.prepare()
+            if said := parts.senseless(pictures):
+                writer.alert("mask", 0, said)
         if writes:
             _tell(trainer)
             _card(run, trainer)
@@ -243,10 +245,16 @@ def _tell(trainer: Trainer) -> None:
     """Say in the log what is trained, and how."""
     config, where = trainer.config, trainer.where
     count = sum(p.numel() for p in trainer.optimiser.parameters)
-    print(f"{config.objective} under {trainer.setting.strategy or 'no mask'}", flush=True)
+    hidden = trainer.setting.hides(trainer.pictures)
+    fewest, most, patches = hidden or (0, 0, 0)
+    counted = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    realised = f", {counted} of {patches} patches hidden" if hidden else ""
+    mask = trainer.setting.strategy or "no mask"
+    print(f"{config.objective} under {mask}{realised}", flush=True)
     print(
         f"{len(trainer.pictures):,} pictures of {config.data}, {count:,} weights, {config.steps:,} "
-        f"steps of {config.batch}; {where.device.type}, {where.precision}, {where.threads} threads",
+        f"steps of {config.batch}; {where.device.type}, {where.precision}, {where.threads} thread"
+        + ("" if where.threads == 1 else "s"),
         flush=True,
     )
 
