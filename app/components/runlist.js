@@ -109,11 +109,16 @@ class RunList {
     setText(this.gone, ids.length === 1 ? "Delete it" : `Delete ${ids.length} runs`);
     this.sure.classList.add("hidden");
   }
+  // Those that wait or run stay; the others go, after a question.
   sureToDelete() {
-    const ids = [...this.picked];
+    const going = new Set(this.last.rows.filter((row) => !isOver(row.state)).map((row) => row.id));
+    const ids = [...this.picked].filter((id) => !going.has(id));
+    const stay = this.picked.size - ids.length;
     const no = make("button", { type: "button", class: "act", text: "Keep", onclick: () => this.sure.classList.add("hidden") });
     const yes = make("button", { type: "button", class: "act grave", text: "Delete for good", onclick: () => this.deleteAll(ids) });
-    this.sure.replaceChildren(make("span", { text: `Delete ${ids.length === 1 ? "this run" : `these ${ids.length} runs`} with all checkpoints and pictures, for good?` }), yes, no);
+    const words = [ids.length ? `Delete ${ids.length === 1 ? "one run" : `${ids.length} runs`} with all checkpoints and pictures, for good?` : "",
+      stay ? `${stay === 1 ? "One that waits or runs stays" : `${stay} that wait or run stay`}: stop ${stay === 1 ? "it" : "them"} first.` : ""].join(" ").trim();
+    this.sure.replaceChildren(make("span", { text: words }), ...(ids.length ? [yes] : []), no);
     this.sure.classList.remove("hidden");
     no.focus();
   }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.visitor import PHONE, SLOW, clipboard
+from tests.browser.visitor import PHONE, SLOW, clipboard, drawn
 from workbench.runs import RunStore, cancel
 
 HOSTILE = '<script>document.title="owned"</script>; rm -rf ~ "><img src=x onerror=alert(1)> 🦊'
@@ -128,6 +128,9 @@ def test_a_run_from_the_form_to_its_score(visit: Callable[..., Page]) -> None:
         )
         assert 30 < trained <= 100 and 10 < chance <= 100  # of ten classes
     expect(page.locator("[data-found=judged]")).to_have_text("", timeout=SLOW)
+    name = page.url.partition("run=")[2]
+    page.get_by_role("navigation", name="Use its model").get_by_text("Reconstruct").click()
+    assert f"run:{name}" in drawn(page, name)
 
 
 def test_a_hostile_name_is_inert(visit: Callable[..., Page], app_server: Any) -> None:
@@ -156,12 +159,18 @@ def test_a_hostile_name_is_inert(visit: Callable[..., Page], app_server: Any) ->
 
     page.get_by_role("link", name="← All runs").click()
     page.get_by_label("Find runs").fill("rm -rf")
-    link = page.locator(f'.run[data-run="{name}"] a')
+    link = page.locator(f'.run[data-run="{name}"] a').first
     expect(link).to_have_text(HOSTILE, timeout=SLOW)
     assert page.locator(".runs img[src=x], .runs script").count() == 0
     main = page.locator('[data-testid="stMain"]')
     assert main.evaluate("node => node.scrollWidth") <= PHONE["width"]
     expect(page.locator(".queue li")).to_contain_text(HOSTILE)
+    page.get_by_label(f"Choose {HOSTILE}").check()
+    page.get_by_role("button", name="Delete it").click()
+    expect(page.get_by_role("alertdialog")).to_have_text(
+        "One that waits or runs stays: stop it first.Keep"
+    )
+    page.get_by_role("button", name="Keep").click()
     link.focus()
     page.keyboard.press("Enter")
     stop_now(page)
