@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from tests.interventions.subjects import network_named, pictures, scramble
 from workbench.errors import BadInput
 from workbench.interventions import intervene
-from workbench.interventions.layered import Layered, Rule, filled
+from workbench.interventions.layered import Layered
+from workbench.interventions.places import Places, Rule, filled
 from workbench.masks import MASKS, Grid, Mask
 from workbench.models.network import network_of
 
@@ -48,7 +49,7 @@ def drawn(height: int = 12, width: int = 10, channels: int = 3) -> tuple[Tensor,
 def test_filling_is_that_of_the_loops(rounds: int) -> None:
     x, visible = drawn()
     assert torch.allclose(
-        filled(x * visible, visible, rounds), by_loops(x, visible, rounds), atol=1e-5
+        filled(x * visible, Places(visible, PLAIN), rounds), by_loops(x, visible, rounds), atol=1e-5
     )
 
 
@@ -72,7 +73,7 @@ def test_a_constant_stays_a_constant_and_a_mask_alone_says_nothing() -> None:
     x = torch.full((1, 2, 16, 16), 3.0)
     visible = torch.ones(1, 1, 16, 16)
     visible[:, :, 4:11, 4:11] = 0
-    assert float((filled(x * visible, visible, 4) - x).abs().max()) < 4 * 3 * 1e-5
+    assert float((filled(x * visible, Places(visible, PLAIN), 4) - x).abs().max()) < 4 * 3 * 1e-5
     net = nn.Sequential(
         nn.Conv2d(2, 6, 3, padding=1, padding_mode="circular"), nn.GELU(),
         nn.Conv2d(6, 5, 3, 1, 1, padding_mode="circular"),
@@ -132,7 +133,7 @@ def official_resnet(model, x: Tensor, m: Tensor) -> Tensor:
 
     def conv(layer, x, m):
         k, s, p = layer.kernel_size[0], layer.stride[0], layer.padding[0]
-        full = filled(x * m, m, k) if k > 1 else x * m
+        full = filled(x * m, Places(m, PLAIN), k) if k > 1 else x * m
         m = F.max_pool2d(m, k, s, p)
         return layer(full) * m, m
 

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.models.network import Images, Network, network_of
+from workbench.models.network import Network, network_of
 
 LIKENESS = "its own features"
 
@@ -23,12 +23,26 @@ class Likeness(Network):
     plain: Network | None = None
     wanted: Tensor | None = None
 
-    def logits(self, images: Images) -> Tensor:
+    @property
+    def asked(self) -> Network:
+        """The network whose features are compared."""
+        assert self.plain is not None
+        return self.plain
+
+    def around(self, other: Network) -> Network:
+        """How like the features of another network are to the same."""
+        assert self.wanted is not None
+        return _likeness(other, self.wanted)
+
+    def logits_of(self, prepared: Tensor) -> Tensor:
         """How like the pictures are, [b, 1]."""
-        assert self.plain is not None and self.wanted is not None
-        found = self.plain.logits(images)
-        wanted = self.wanted.to(found)
-        return (found @ wanted / wanted.square().sum())[:, None]
+        return self.finished(self.asked.logits_of(prepared))
+
+    def finished(self, scores: Tensor) -> Tensor:
+        """Pooled features [b, d] to how like they are, [b, 1]."""
+        assert self.wanted is not None
+        wanted = self.wanted.to(scores)
+        return (scores @ wanted / wanted.square().sum())[:, None]
 
     def shares(self, scores: Tensor) -> Tensor:
         """The same: 1 where nothing is lost."""
@@ -42,6 +56,10 @@ def asked_of(model: object, image: NDArray[np.float32]) -> Network:
         return network
     with torch.no_grad():
         wanted = network.logits(image[None])[0]
+    return _likeness(network, wanted)
+
+
+def _likeness(network: Network, wanted: Tensor) -> Likeness:
     known = {each.name: getattr(network, each.name) for each in fields(network)}
     known |= {"classes": 1, "labels": (LIKENESS,)}
     return Likeness(**known, plain=network, wanted=wanted)

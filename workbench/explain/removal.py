@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.errors import BadInput, shown
+from workbench.explain.answering import Answers, stretched
 from workbench.fills import FILLS, Fill
 from workbench.interventions import INTERVENTIONS, Intervention, intervene
 from workbench.masks import Grid, Mask
@@ -16,6 +17,7 @@ from workbench.models.network import Network
 
 INSIDE = ("drop_tokens", "hide_keys", "layer_mask")
 BATCH = 16
+SLICE = 2  # pictures with masks that a convnet takes together on a CPU: more leave the cache
 Bools = NDArray[np.bool_]
 
 
@@ -64,29 +66,43 @@ class Removal:
                 "or a fill such as grey."
             )
 
+    def answers(
+        self, network: Network, image: NDArray[np.float32], precision: str = "fp32", seed: int = 0
+    ) -> Answers:
+        """Whom to ask about one picture [3, h, w] with this and that removed, again and again.
+
+        Raises:
+            BadInput: as `check`, or an unknown precision.
+        """
+        self.check(network)
+        return Answers(self.operator, self.each, network, image, precision, seed)
+
     def logits(
-        self, network: Network, image: NDArray[np.float32], hidden: Bools, *, batch: int = BATCH
+        self,
+        network: Network,
+        image: NDArray[np.float32],
+        hidden: Bools,
+        *,
+        batch: int = BATCH,
+        precision: str = "fp32",
     ) -> Tensor:
         """Scores [n, classes] of one picture [3, h, w] with each of `hidden` [n, rows, cols]."""
-        parts = list(self.stream(network, image, hidden, batch=batch))
+        parts = list(self.stream(self.answers(network, image, precision), hidden, batch=batch))
         out = parts[0][1].new_zeros(len(hidden), parts[0][1].shape[1])
         for rows, scores in parts:
             out[rows] = scores
         return out
 
     def stream(
-        self, network: Network, image: NDArray[np.float32], hidden: Bools, *, batch: int = BATCH
+        self, answers: Answers, hidden: Bools, *, batch: int = BATCH
     ) -> Generator[tuple[Tensor, Tensor]]:
         """As `logits`, at most `batch` pictures at a time, in any order: (rows, their scores).
 
         Raises:
-            BadInput: an operator that does not go with the network, or masks that hide everything
-                where something must be visible.
+            BadInput: masks that hide everything where something must be visible.
         """
-        self.check(network)
         for rows in self._batches(hidden, batch):
-            with torch.no_grad():  # closed before the yield: who asks may want gradients meanwhile
-                scores = self._run(network, image, hidden[rows]).cpu()
+            scores = answers(hidden[rows]).cpu()
             yield torch.from_numpy(rows), scores
 
     def each(
@@ -103,8 +119,15 @@ class Removal:
             return network.logits(painted)
         self._refuse_all(hidden)
         grid = Grid(hidden.shape[1], hidden.shape[2], patch=network.patch)
-        with intervene(network, self.operator, mask=Mask(hidden, grid)):
-            return network.logits(pictures)
+        step = len(hidden)
+        if network.kind == "convnet" and network.device.type == "cpu":
+            step = SLICE
+        out: list[Tensor] = []
+        for first in range(0, len(hidden), step):
+            part = slice(first, first + step)
+            with intervene(network, self.operator, mask=Mask(hidden[part], grid)):
+                out.append(network.logits(pictures[part]))
+        return torch.cat(out)
 
     def _refuse_all(self, hidden: Bools) -> None:
         if hidden.reshape(len(hidden), -1).all(1).any():
@@ -123,17 +146,6 @@ class Removal:
         for group in groups:
             for first in range(0, len(group), batch):
                 yield group[first : first + batch]
-
-    def _run(self, network: Network, image: NDArray[np.float32], hidden: Bools) -> Tensor:
-        many = np.broadcast_to(image, (len(hidden), *image.shape)).astype(np.float32)
-        return self.each(network, many, hidden)
-
-
-def stretched(hidden: Bools, size: tuple[int, ...]) -> Bools:
-    """Cells [n, rows, cols] as pixels [n, h, w], each pixel that of the cell it lies in."""
-    rows = np.arange(size[0]) * hidden.shape[1] // size[0]
-    cols = np.arange(size[1]) * hidden.shape[2] // size[1]
-    return hidden[:, rows[:, None], cols[None, :]]
 
 
 def removal(recipe: "str | Removal | Fill | Intervention") -> Removal:

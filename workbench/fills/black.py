@@ -1,7 +1,7 @@
 """Black."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from workbench.fills.fill import Bools, Fill, Images
 @dataclass(frozen=True, kw_only=True)
 class Black(Fill):
     """Show zero in all three channels."""
+
+    fixed: ClassVar[bool] = True
 
     def paint(self, images: Images, hidden: Bools, seed: int) -> NDArray[np.floating[Any]]:
         """Return zero."""

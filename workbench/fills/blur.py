@@ -19,6 +19,7 @@ class Blur(Fill):
     """
 
     sees_hidden: ClassVar[bool] = True
+    fixed: ClassVar[bool] = True
 
     sigma: Annotated[
         float, Knob("standard deviation of the blur, in pixels", 0, 256, 0.5, soft_maximum=32)

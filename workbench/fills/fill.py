@@ -20,10 +20,12 @@ class Fill(Member):
 
     `transparent` fills have nothing to show: a picture with an alpha channel leaves them out.
     `sees_hidden` fills show a part of what is hidden, so a model that is given them is not blind.
+    `fixed` ones paint each pixel of a picture alike whatever else of it is hidden.
     """
 
     transparent: ClassVar[bool] = False
     sees_hidden: ClassVar[bool] = False
+    fixed: ClassVar[bool] = False
     described: ClassVar[tuple[str, ...]] = ("paper", "transparent", "sees_hidden")
 
     def paint(self, images: Images, hidden: Bools, seed: int) -> NDArray[np.floating[Any]]:

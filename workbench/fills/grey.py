@@ -1,7 +1,7 @@
 """One even grey."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from workbench.params import Knob
 @dataclass(frozen=True, kw_only=True)
 class Grey(Fill):
     """Show `level` in all three channels."""
+
+    fixed: ClassVar[bool] = True
 
     level: Annotated[float, Knob("brightness of the grey", 0, 1, 0.05)] = GREY
 

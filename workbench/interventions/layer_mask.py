@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from workbench.errors import BadInput
 from workbench.interventions.intervention import HiddenBy, Intervention, Seed
-from workbench.interventions.layered import Layered, Rule
+from workbench.interventions.layered import Layered
 from workbench.interventions.opened import GIVEN, Opened
+from workbench.interventions.places import Places, Rule
 from workbench.masks import MASKS, Grid, Mask
 from workbench.models.network import Kind, Network
+from workbench.models.quick_convnet import PackedConv
 from workbench.params import Knob
 
 POLICIES = ("any", "all", "fixed")
@@ -60,7 +62,10 @@ class LayerMask(Intervention):
 
         def join(x: Tensor) -> Tensor:
             visible = _pixels(mask, x)
-            return Layered.wrap(x, visible, Rule(self.policy, self.fill, visible))
+            x = torch.where(visible > 0, x, 0)  # never the caller's own: it is filled in place
+            if x.device.type == "cpu" and not torch.is_grad_enabled():
+                x = x.contiguous(memory_format=torch.channels_last)  # sums over windows: 2 x
+            return Layered.at(x, Places(visible, Rule(self.policy, self.fill, visible)))
 
         opened.input(_first(network), join)
 
@@ -103,6 +108,6 @@ def _pixels(mask: Mask, x: Tensor) -> Tensor:
 def _first(network: Network) -> nn.Module:
     """The convolution that reads the picture."""
     for each in network.module.modules():
-        if isinstance(each, nn.Conv2d):
+        if isinstance(each, nn.Conv2d | PackedConv):
             return each
     raise BadInput(f"{network.name} has no convolution to begin with; take a convnet of timm.")

@@ -1,7 +1,6 @@
 """A feature map that knows which of its places are visible, on its way through a convnet."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -9,41 +8,48 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.errors import BadInput
-
-EPS = 1e-5  # of the official fill, so that constants come out 1e-5 a round too small
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How hiding is carried: `policy` any, all or fixed, `fill` neighbour, zero or renormalise.
-
-    `first` is the mask of the picture, float [b, 1, h, w], 1 = visible.
-    """
-
-    policy: str
-    fill: str
-    first: Tensor
+from workbench.interventions.places import Places, Rule, filled
+from workbench.models.quick_convnet import PackedConv, packed_conv2d
 
 
 class Layered(Tensor):
     """A map together with `visible`, float [b, 1, h, w] laid out like the map, 1 = visible.
 
     Values at hidden places are never to be read: they are zeroed before anything looks at more than
-    one place, and at the end. `inside` is 0 where a place is padding, None where there is none.
+    one place, and at the end.
     """
 
-    rule: Rule
-    visible: Tensor
-    inside: Tensor | None
+    places: Places
+    ours: bool  # whether nobody outside reads these numbers, so that hidden ones may be changed
 
     @staticmethod
     def wrap(values: Tensor, visible: Tensor, rule: Rule, inside: Tensor | None = None) -> Tensor:
         """Join values and their visibility; where nothing is hidden the plain values."""
-        if inside is None and bool(visible.all()):
+        return Layered.at(values, Places(visible, rule, inside), ours=False)
+
+    @staticmethod
+    def at(values: Tensor, places: Places, ours: bool = True) -> Tensor:
+        """As `wrap`, for places that others share and numbers that were made here."""
+        if places.full:
             return values
         made = values.as_subclass(Layered)
-        made.rule, made.visible, made.inside = rule, visible, inside
+        made.places, made.ours = places, ours
         return made
+
+    @property
+    def visible(self) -> Tensor:
+        """1 where a place is visible, float [b, 1, h, w] laid out like the map."""
+        return self.places.visible
+
+    @property
+    def inside(self) -> Tensor | None:
+        """0 where a place is padding, None where there is none."""
+        return self.places.inside
+
+    @property
+    def rule(self) -> Rule:
+        """How hiding is carried."""
+        return self.places.rule
 
     @property
     def plain(self) -> Tensor:
@@ -52,13 +58,18 @@ class Layered(Tensor):
 
     @property
     def clean(self) -> Tensor:
-        """The values, 0 at hidden places, whatever stood there."""
-        return torch.where(self.seen, self.plain, 0)
+        """The values, 0 at hidden places, whatever number stood there.
+
+        Without gradients they are set to 0 in place where nobody else reads them.
+        """
+        if torch.is_grad_enabled() or not self.ours:
+            return torch.where(self.seen, self.plain, 0)
+        return self.plain.mul_(self.visible)
 
     @property
     def seen(self) -> Tensor:
         """Visible places as booleans."""
-        return self.visible > 0
+        return self.places.seen
 
     @classmethod
     def __torch_function__(
@@ -99,9 +110,10 @@ def _pointwise(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     plain = func(*map(_bare, args), **{name: _bare(each) for name, each in kwargs.items()})
     if not isinstance(plain, Tensor):
         return plain  # a shape, a flag, a device
-    visible = maps[0].visible
+    places = maps[0].places
     for each in maps[1:]:
-        visible = visible * each.visible
+        places = places.both(each.places)
+    visible = places.visible
     if plain.ndim != visible.ndim or any(
         wide != 1 and wide != full for wide, full in zip(visible.shape, plain.shape, strict=True)
     ):
@@ -111,7 +123,7 @@ def _pointwise(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
             f"{tuple(maps[0].shape)} to {tuple(plain.shape)}; take a network of convolutions, "
             "norms, activations and pools."
         )
-    return Layered.wrap(plain, visible, maps[0].rule, maps[0].inside)
+    return Layered.at(plain, places, all(each.ours for each in maps))
 
 
 def _permuted(func: Callable[..., Any], x: Layered, *args: Any, **kwargs: Any) -> Any:
@@ -146,65 +158,45 @@ def _convolved(
     kernel = tuple(weight.shape[2:])
     stride, dilation = _two(stride), _two(dilation)
     padding = _same(kernel, dilation) if padding == "same" else _two(padding)
-    visible = _carried(x, kernel, stride, padding, dilation)
+
+    def run(values: Tensor, whole: bool = True) -> Tensor:
+        return func(values, weight, bias if whole else None, stride, padding, dilation, groups)
+
+    return _windowed(x, run, bias, (kernel, stride, padding, dilation))
+
+
+def _packed(func: Callable[..., Any], x: Layered, conv: PackedConv) -> Any:
+    """A convolution made ready to be quick; a ReLU may follow inside it."""
+    window = (conv.kernel, conv.stride, conv.padding, conv.dilation)
+    return _windowed(x, conv.run, conv.bias, window, conv.relu)
+
+
+def _windowed(
+    x: Layered, run: Callable[..., Tensor], bias: Tensor | None, window: Any, relu: bool = False
+) -> Tensor:
+    """What `run` makes of x with its hidden places filled.
+
+    `run(values, False)` leaves out the bias, and the ReLU where there is one.
+    """
+    kernel, stride, padding, dilation = window
+    onward = x.places.carried(*window)
     if kernel == (1, 1):  # one place at a time: what stands at hidden places goes nowhere
-        return Layered.wrap(
-            func(x.plain, weight, bias, stride, padding, dilation, groups), visible, x.rule
-        )
+        return Layered.at(run(x.plain), onward)
     if x.rule.fill != "renormalise":
         values = x.clean
         if x.rule.fill == "neighbour":
             reach = max(step * (side - 1) for step, side in zip(dilation, kernel, strict=True))
-            values = filled(values, x.visible, reach, x.inside)
-        out = func(values, weight, bias, stride, padding, dilation, groups)
-        return Layered.wrap(out, visible, x.rule)
-    out = func(x.clean, weight, None, stride, padding, dilation, groups)
-    ones = weight.new_ones(1, 1, *kernel)
+            values = filled(values, x.places, reach)
+        return Layered.at(run(values), onward)
+    out = run(x.clean, False)
+    ones = x.visible.new_ones(1, 1, *kernel)
     there = F.conv2d(x.visible, ones, None, stride, padding, dilation)
     inside = torch.ones_like(x.visible[:1]) if x.inside is None else x.inside
     share = there / F.conv2d(inside, ones, None, stride, padding, dilation)
     out = torch.where(there > 0, out / share.clamp_min(1e-12), 0)
     out = out if bias is None else out + bias.view(1, -1, 1, 1)
-    return Layered.wrap(out, visible * (there > 0), x.rule)
-
-
-def filled(values: Tensor, visible: Tensor, rounds: int, inside: Tensor | None = None) -> Tensor:
-    """Fill hidden places from their 3 x 3 neighbours, ring by ring, without a gradient.
-
-    Args:
-        values: [b, c, h, w], 0 at hidden places.
-        visible: float [b, 1, h, w], 1 = visible.
-        rounds: rings at most; filling ends before where no hole is left.
-        inside: 0 at places that are never filled.
-    """
-    for _ in range(rounds):
-        if bool(visible.all()):
-            break
-        with torch.no_grad():
-            count = F.avg_pool2d(visible, 3, 1, 1, divisor_override=1)
-            edge = (visible == 0) & (count > 0.5)
-            if inside is not None:
-                edge &= inside > 0
-            around = F.avg_pool2d(values, 3, 1, 1, divisor_override=1) / (count + EPS)
-            added = torch.where(edge, around, 0)
-            visible = visible + edge
-        values = values + added
-    return values
-
-
-def _carried(x: Layered, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Tensor:
-    """Which places of the output are visible, by the rule's policy."""
-    sides = zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
-    size = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in sides]
-    if x.rule.policy == "fixed":
-        return F.interpolate(x.rule.first, size, mode="nearest")
-    if tuple(kernel) == (1, 1) and tuple(stride) == (1, 1) and not any(padding):
-        return x.visible
-    wide = (padding[1], padding[1], padding[0], padding[0])
-    if x.rule.policy == "any":
-        return F.max_pool2d(F.pad(x.visible, wide), kernel, stride, 0, dilation)
-    hidden = 1 - x.visible if x.inside is None else (1 - x.visible) * x.inside
-    return 1 - F.max_pool2d(F.pad(hidden, wide), kernel, stride, 0, dilation)
+    out = out.relu() if relu else out
+    return Layered.wrap(out, onward.visible * (there > 0), x.rule)
 
 
 def _max_pooled(
@@ -226,8 +218,12 @@ def _max_pooled(
     stride = kernel if stride is None or stride == [] else _two(stride)
     lowest = torch.where(x.seen, x.plain, -torch.inf)
     out = F.max_pool2d(lowest, kernel, stride, padding, dilation)
-    visible = _carried(x, kernel, stride, padding, dilation) * (~out[:, :1].isneginf())
-    return Layered.wrap(torch.where(out.isneginf(), 0, out), visible, x.rule)
+    onward = x.places.carried(kernel, stride, padding, dilation)
+    if x.rule.policy == "any":
+        return Layered.at(torch.where(onward.seen, out, 0), onward)
+    empty = out.isneginf()
+    out = torch.where(empty, 0, out)
+    return Layered.wrap(out, onward.visible * ~empty[:, :1], x.rule)
 
 
 def _average_pooled(
@@ -311,6 +307,7 @@ def _same(kernel: tuple[int, ...], dilation: tuple[int, int]) -> tuple[int, int]
 
 
 SPECIAL: dict[Any, Callable[..., Any]] = {
+    packed_conv2d: _packed,
     torch.conv2d: _convolved,
     F.conv2d: _convolved,
     F.pad: _padded,

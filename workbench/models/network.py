@@ -139,12 +139,29 @@ class Network:
 
     def logits(self, images: Images) -> Tensor:
         """Scores of the classes, [b, classes]; without a head the pooled features, [b, d]."""
+        return self.logits_of(self.prepare(images))
+
+    def logits_of(self, prepared: Tensor) -> Tensor:
+        """As `logits`, for pictures that `prepare` has made ready."""
         if not self.own:
-            return self.module(self.prepare(images)).flatten(1)
-        tokens = self.features(images)
+            return self.module(prepared).flatten(1)
+        tokens = self._encoder(prepared)
         if self.classes:
             return cast(Any, self.module).head(tokens[:, self.prefix :].mean(1))
         return tokens[:, 0] if self.class_token else tokens[:, self.prefix :].mean(1)
+
+    @property
+    def asked(self) -> "Network":
+        """The network whose scores these are made of."""
+        return self
+
+    def around(self, other: "Network") -> "Network":
+        """The same asked of another network, such as a quicker copy."""
+        return other
+
+    def finished(self, scores: Tensor) -> Tensor:
+        """What is made of the scores of `asked`, [b, classes]."""
+        return scores
 
     def shares(self, scores: Tensor) -> Tensor:
         """Scores [b, classes] as shares from 0 to 1: the probabilities of the classes."""

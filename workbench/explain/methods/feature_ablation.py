@@ -19,5 +19,5 @@ class FeatureAblation(Method):
         """See `Method.search`."""
         n = asked.grid.size
         one_by_one = np.eye(n, dtype=bool).reshape(n, *asked.grid.shape)
-        scores = yield from asked.without(one_by_one)
-        return of_the_shape(asked.whole() - scores, asked.grid)
+        falls = yield from asked.falls(one_by_one)
+        return of_the_shape(falls, asked.grid)

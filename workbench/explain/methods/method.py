@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.errors import BadInput
+from workbench.explain.answering import Answers
 from workbench.explain.removal import Bools, Removal
 from workbench.masks import Grid
 from workbench.models.network import Network
@@ -33,8 +35,8 @@ Search = Generator[Step, None, Map]
 class Asked:
     """One question: why does the network say `target` of `image` (float32 [3, h, w] in [0, 1])?
 
-    `grid` is the lattice of the cells that are removed. Methods count what they show in `shown` and
-    leave numbers in `notes`.
+    `grid` is the lattice of the cells that are removed, `precision` that of the answers. Methods
+    count what they show in `shown` and leave numbers in `notes`.
     """
 
     network: Network
@@ -44,6 +46,7 @@ class Asked:
     grid: Grid
     seed: int = 0
     batch: int = 16
+    precision: str = "fp32"
     shown: int = 0
     notes: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -57,21 +60,27 @@ class Asked:
         self.shown += len(images)
         return self.network.logits(images)[:, self.target]
 
+    @cached_property
+    def answers(self) -> Answers:
+        """Who says what is left of a score when cells are removed."""
+        return self.removal.answers(self.network, self.image, self.precision, self.seed)
+
     def without(self, hidden: Bools) -> Generator[Step, None, NDArray[np.float64]]:
         """Scores [n] of the class with each of `hidden` [n, rows, cols] removed."""
         out = np.zeros(len(hidden))
         done = 0
-        for rows, scores in self.removal.stream(self.network, self.image, hidden, batch=self.batch):
+        for rows, scores in self.removal.stream(self.answers, hidden, batch=self.batch):
             out[rows.numpy()] = scores[:, self.target].double().numpy()
             done += len(rows)
             self.shown += len(rows)
             yield Step(done, len(hidden))
         return out
 
-    def whole(self) -> float:
-        """Score of the class for the picture as it is."""
-        with torch.no_grad():
-            return float(self.of(self.pixels))
+    def falls(self, hidden: Bools) -> Generator[Step, None, NDArray[np.float64]]:
+        """How much lower the score is with each of `hidden` removed than with nothing removed."""
+        nothing = np.zeros((1, *hidden.shape[1:]), bool)
+        scores = yield from self.without(np.concatenate([nothing, hidden]))
+        return scores[0] - scores[1:]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,8 +37,7 @@ class Occlusion(Method):
         for at, window in enumerate(windows):
             top, left = tops[at // len(lefts)], lefts[at % len(lefts)]
             window[top : top + self.window, left : left + self.window] = True
-        scores = yield from asked.without(windows)
-        falls = asked.whole() - scores
+        falls = yield from asked.falls(windows)
         held = windows.sum(0)
         return (np.tensordot(falls, windows, 1) / np.maximum(held, 1)).astype(np.float32)
 

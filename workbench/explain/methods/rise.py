@@ -52,12 +52,8 @@ class Rise(Method):
         return (total / (self.keep * self.count)).astype(np.float32)
 
     def _faded(self, asked: Asked, masks: NDArray[np.float32]) -> NDArray[np.float64]:
-        whole = np.ones((1, *asked.image.shape[1:]), bool)
-        away = asked.removal.picture(asked.image, whole, asked.seed)
-        seen = torch.from_numpy(masks)[:, None]
-        with torch.no_grad():
-            pictures = seen * torch.from_numpy(asked.image) + (1 - seen) * away
-            said = asked.network.shares(asked.network.logits(pictures))[:, asked.target]
+        scores = asked.answers.faded(torch.from_numpy(masks))
+        said = asked.network.shares(scores)[:, asked.target]
         asked.shown += len(masks)
         return said.double().cpu().numpy()
 
@@ -69,7 +65,7 @@ class Rise(Method):
         hidden = torch.zeros(order.shape, dtype=torch.bool)
         hidden.scatter_(1, order[:, : round((1 - self.keep) * order.shape[1])], True)
         hidden = hidden.view(len(masks), *asked.grid.shape)
-        scores = asked.removal.logits(asked.network, asked.image, hidden.numpy(), batch=asked.batch)
+        scores = asked.answers(hidden.numpy())
         said = asked.network.shares(scores)[:, asked.target]
         asked.shown += len(masks)
         seen = F.interpolate((~hidden)[:, None].float(), asked.image.shape[1:], mode="nearest")
