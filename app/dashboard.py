@@ -13,7 +13,17 @@ from app.warm import warmer
 
 VIEWS = Path(__file__).resolve().parent / "views"
 ICON = Path(__file__).resolve().parent / "icon.png"
-FIRST = "reconstruct"
+NAME, FIRST = "Mask workbench", "reconstruct"
+SECTIONS = ("", "Masks", "Inside a network", "Training")
+
+
+@cache
+def section(path: Path) -> str:
+    """The menu that a view stands in: its constant `SECTION`; "" for none."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SECTION":
+            return str(ast.literal_eval(node.value))
+    return ""
 
 
 @cache
@@ -23,24 +33,23 @@ def summary(path: Path) -> str:
     return lines[0] if lines else ""
 
 
-def pages() -> list[st.Page]:
-    """One page for every file; the first one answers at the bare address."""
-    found = [path for path in sorted(VIEWS.glob("[!_]*.py"))]
-    found.sort(key=lambda path: path.stem != FIRST)
-    return [
-        st.Page(
+def pages() -> dict[str, list[st.Page]]:
+    """One page for every file, by section; the first one answers at the bare address."""
+    found: dict[str, list[st.Page]] = {name: [] for name in SECTIONS}
+    for path in sorted(VIEWS.glob("[!_]*.py")):
+        page = st.Page(
             path, title=path.stem.replace("_", " ").capitalize(), url_path=path.stem,
             default=path.stem == FIRST, help=summary(path),
-        )
-        for path in found
-    ]  # fmt: skip
+        )  # fmt: skip
+        found.setdefault(section(path), []).append(page)
+    return {name: inside for name, inside in found.items() if inside}
 
 
-st.set_page_config(page_title="Mask workbench", page_icon=str(ICON), layout="wide")
+st.set_page_config(page_title=NAME, page_icon=str(ICON), layout="wide")
 st.html(CSS)
 page = st.navigation(pages(), position="top")
 with st.container(key="title", horizontal=True, vertical_alignment="center"):
-    st.markdown("#### Mask workbench", width="content")
+    st.markdown(f"#### {page.title if page.url_path else NAME}", width="content")
     st.caption(summary(VIEWS / f"{page.url_path or FIRST}.py"))
     if companion.enabled:
         component("studio")(key="studio-link", data={}, width="content")

@@ -5,6 +5,7 @@ thread that calls them: memory would grow with every picture. It also means that
 at a time, first come, first served.
 """
 
+import atexit
 import threading
 import time
 from collections.abc import Callable
@@ -14,16 +15,20 @@ from typing import Any, ParamSpec, TypeVar
 
 # A page asks twice for a picture, preview and scene: work that can wait lets both pass.
 QUIET_SECONDS, PATIENCE_SECONDS = 0.04, 0.3
+LEAVE_SECONDS = 10.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Worker:
-    """A thread that takes work in turn; a daemon, so that a stopped server never waits for it."""
+    """A thread that takes work in turn; a daemon, so that a stopped server waits a moment at most.
+
+    That moment is needed: an interpreter that ends while a daemon computes in C++ is aborted.
+    """
 
     def __init__(self) -> None:
-        self._waiting: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._asked = 0.0
@@ -52,9 +57,16 @@ class Worker:
         self._waiting.put((result, work))
         return result.result()
 
+    def leave(self, seconds: float = LEAVE_SECONDS) -> None:
+        """Let the work in progress be the last, and wait for it so long."""
+        self._waiting.put(None)
+        if self._thread is not None:
+            self._thread.join(seconds)
+
     def _take(self) -> None:
-        while True:
-            result, work = self._waiting.get()
+        while (taken := self._waiting.get()) is not None:
+            result, work = taken
+            del taken
             try:
                 result.set_result(work())
             except BaseException as error:
@@ -64,3 +76,4 @@ class Worker:
 
 _worker = Worker()
 run, run_behind = _worker.run, _worker.run_behind
+atexit.register(_worker.leave)

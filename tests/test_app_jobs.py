@@ -1,5 +1,7 @@
 """Jobs in small steps: one worker, fair turns, a queue, cancelling, pages that go away."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -207,3 +209,25 @@ def test_a_job_is_read_and_cancelled_by_its_secret_alone(ran: list[str]) -> None
     assert ask.post(f"{address}/cancel", headers=wanted).status_code == 200
     until(over(job))
     assert ask.get(address).json()["state"] == "cancelled"
+
+
+LEAVING = """
+import time
+import torch
+from app.jobs import Step, jobs
+
+def steps():
+    while True:
+        torch.nn.functional.conv2d(torch.ones(8, 64, 64, 64), torch.ones(64, 64, 3, 3))
+        yield Step(0, 1)
+
+job = jobs.start(steps())
+while job.done + job.total == 0:
+    time.sleep(0.01)
+"""
+
+
+def test_a_server_that_ends_while_a_job_computes_is_not_aborted() -> None:
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", LEAVING], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")

@@ -1,6 +1,7 @@
 """The dashboard's pages without a browser: both ends of every slider, an empty home, bad links."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -186,8 +187,15 @@ def test_the_link_restores_the_scene(workbench_home: Path) -> None:
 def test_a_view_is_found_by_its_file_name() -> None:
     views = sorted(path.stem for path in DASHBOARD.with_name("views").glob("[!_]*.py"))
     assert "reconstruct" in views
+    sections = re.findall(
+        r'"([^"]*)"', re.findall(r"^SECTIONS = (.*)$", DASHBOARD.read_text(), re.M)[0]
+    )
+    page = AppTest.from_file(DASHBOARD, default_timeout=120).run()
     for name in views:
-        page = AppTest.from_file(DASHBOARD, default_timeout=120).run()
+        told = re.findall(
+            r'^SECTION = "(.*)"$', (DASHBOARD.with_name("views") / f"{name}.py").read_text(), re.M
+        )
+        assert told == ([] if name == "reconstruct" else told[:1]) and set(told) <= set(sections)
         page = page.switch_page(f"views/{name}.py").run()
         assert not page.exception
 

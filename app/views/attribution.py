@@ -5,6 +5,8 @@ import streamlit as st
 from app import state
 from app.components import attribution, photos
 
+SECTION = "Inside a network"
+
 
 @st.fragment
 def live() -> None:

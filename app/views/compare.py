@@ -2,6 +2,8 @@
 
 from app.components.scripts import component
 
+SECTION = "Training"
+
 
 def draw() -> None:
     """The browser asks the server's `/api/compare` by itself; the address holds what is shown."""

@@ -14,6 +14,8 @@ from workbench.masks import MASKS
 from workbench.scenes import SceneSpec
 from workbench.scenes.gallery import KINDS, Tile, tiles
 
+SECTION = "Masks"
+
 KEY = "gallery"
 
 

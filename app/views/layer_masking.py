@@ -7,6 +7,8 @@ import streamlit as st
 from app import state
 from app.components import knobs, layer_masking, photos
 
+SECTION = "Inside a network"
+
 HERE = Path(__file__)
 PICTURE = HERE.parents[2] / "benchmarks" / "results" / "missingness.svg"
 

@@ -5,6 +5,8 @@ import streamlit as st
 from app import state
 from app.components import compute, lab, lab_leak, photos
 
+SECTION = "Masks"
+
 
 @st.fragment
 def live() -> None:

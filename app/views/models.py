@@ -12,6 +12,8 @@ from workbench.errors import BadInput
 from workbench.models import list_models
 from workbench.models.catalog import broken_cards
 
+SECTION = "Masks"
+
 
 @st.fragment
 def live() -> None:

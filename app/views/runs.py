@@ -2,6 +2,8 @@
 
 from app.components.scripts import component
 
+SECTION = "Training"
+
 
 def draw() -> None:
     """The browser asks the server's `/api/runs` by itself; a rerun of this page changes nothing.

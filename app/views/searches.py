@@ -8,6 +8,8 @@ from app import state
 from app.components import compute, photos, searching
 from app.components.scripts import component
 
+SECTION = "Masks"
+
 
 @st.fragment
 def live() -> None:

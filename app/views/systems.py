@@ -8,6 +8,8 @@ from app import state
 from workbench.atlas import System, find, systems
 from workbench.masks import MASKS
 
+SECTION = "Masks"
+
 
 def address(row: System) -> str:
     """Where the mask is shown best: clips and spectra in the mask lab, the rest on the photo."""

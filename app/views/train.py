@@ -13,6 +13,8 @@ from workbench.errors import BadInput
 from workbench.runs import spelling
 from workbench.runs.store import runs_folder
 
+SECTION = "Training"
+
 LOADING = "The objectives are being read, once; this takes a few seconds."
 
 
