@@ -19,8 +19,8 @@ from app.sentences import whole
 from workbench import scenes
 from workbench.errors import BadInput
 from workbench.interventions.layer_mask import FILLS, POLICIES
+from workbench.models.catalog import own_networks
 from workbench.scenes.inside import network
-from workbench.scenes.inside_spec import own_networks
 from workbench.scenes.layer_curves import ORDERS, SHARES, data_of
 from workbench.scenes.layer_masking import Answer, Answers, answers, cells, ways
 from workbench.scenes.layer_masking_spec import FEWEST, MOST, LayerMaskingSpec, classifiers
@@ -191,6 +191,7 @@ def _payload(made: LayerMaskingSpec) -> dict[str, Any]:
         "answers": [_card(found, each, first) for each in found.each],
         "ways": [each.way for each in found.each[1:]],
         "labels": list(found.labels),
+        "data": data_of(made.network, found.labels),
         "notes": list(found.notes),
     }
 
@@ -334,7 +335,11 @@ def _command(made: LayerMaskingSpec) -> str:
     recipes = ways(made, "convnet" if "layer_mask" in known else "vit")
     recipes.pop("hide_keys", None)
     words = ["python", "-m", "workbench", "missingness", "--model"]
-    words += [str(own_networks().get(made.network, made.network)), "--data", data_of(made)]
+    words += [
+        str(own_networks().get(made.network, made.network)),
+        "--data",
+        data_of(made.network, tuple(st.session_state["layer_last"]["labels"])),
+    ]
     words += ["--remove-with", "; ".join(recipes.values()), "--order", "; ".join(ORDERS)]
     words += ["--shares", "; ".join(f"{each:g}" for each in SHARES), "--count", str(made.count)]
     last = st.session_state["layer_last"]

@@ -16,6 +16,8 @@ PARTS = {
     "search": ("job",),
     "layercurves": ("job", "linechart"),
     "shapeleak": ("job",),
+    "weights": ("job",),
+    "weightcurve": ("job", "linechart"),
     "runs": ("orders", "chart", "runlist", "runpage"),
     "train": ("orders",),
     "comparing": ("choice", "overlay", "strips", "board"),

@@ -1,11 +1,15 @@
 """A run's network as a folder that timm reads, to be used anywhere."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.errors import BadInput
 from workbench.runs.networks import run_network
+
+if TYPE_CHECKING:
+    from workbench.models.network import Network
 
 
 def export_run(name: str, folder: str | Path, runs: Path | None = None, half: bool = False) -> Path:
@@ -25,18 +29,34 @@ def export_run(name: str, folder: str | Path, runs: Path | None = None, half: bo
     Raises:
         BadInput: no such run, an encoder that is none of timm's, or a folder that has files.
     """
+    place = Path(folder)
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise BadInput(f"{place} is there already; give a folder that is new or empty.")
+    return export_network(run_network(name, runs), place, half)
+
+
+def export_network(
+    found: "Network", place: Path, half: bool = False, model_args: Mapping[str, Any] | None = None
+) -> Path:
+    """Write a network as it is in memory, our own ViT or one of timm.
+
+    Args:
+        found: the network.
+        place: folder, made if it is not there.
+        half: write fp16, at half the size.
+        model_args: arguments of a timm architecture that differ from timm's.
+
+    Raises:
+        BadInput: a network that is none of timm's, or a folder that cannot be written.
+    """
     from workbench.models.headed import HeadedEncoder
     from workbench.models.loading import save_network
     from workbench.models.network import network_of
     from workbench.models.to_timm import as_timm
     from workbench.models.transformer import ViT
 
-    place = Path(folder)
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise BadInput(f"{place} is there already; give a folder that is new or empty.")
-    found = run_network(name, runs)
     module = cast(Any, found.module)
-    arguments: dict[str, Any] = {}
+    arguments = dict(model_args or {})
     if isinstance(module, HeadedEncoder | ViT):
         head = module.head if isinstance(module, HeadedEncoder) and found.classes else None
         encoder = module.encoder if isinstance(module, HeadedEncoder) else module
@@ -49,7 +69,7 @@ def export_run(name: str, folder: str | Path, runs: Path | None = None, half: bo
         architecture = str(module.pretrained_cfg["architecture"])
     else:
         raise BadInput(
-            f"the encoder of {name} is a {type(module).__name__}, which timm does not have; take a "
-            "run of a ViT or of a convnet of timm."
+            f"the encoder of {found.name} is a {type(module).__name__}, which timm does not have; "
+            "take a run of a ViT or of a convnet of timm."
         )
     return save_network(found, place, architecture, model_args=arguments, half=half)

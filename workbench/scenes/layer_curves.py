@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data.images import fit
+from workbench.errors import BadInput
 from workbench.scenes.layer_masking import Floats, as_images, cells, classifier, ways
 from workbench.scenes.layer_masking_spec import LayerMaskingSpec
 from workbench.scenes.photos import source
@@ -15,7 +17,7 @@ from workbench.scenes.photos import source
 ORDERS = ("random", "salient_first", "salient_last")
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9)
 SHAPES, AREA = 240, 0.3  # silhouettes, and the share of the cells that each of them covers
-OWN = "photos()"
+OWN, CLASSES = "photos()", ("cifar10()", "digits()", "fashion_mnist()", "stl10()", "cifar100()")
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,31 @@ class Leak:
     chance: float
 
 
-def data_of(spec: LayerMaskingSpec) -> str:
-    """Recipe of the data that curves are measured on where not on the photo."""
+def data_of(name: str, labels: tuple[str, ...] = ()) -> str:
+    """Recipe of the data that a network is measured on where not on the photo.
+
+    That of its run; else a set on this machine with classes of these names; else bundled photos,
+    which have none.
+    """
     from workbench.runs.beginning import RUN
     from workbench.runs.store import RunStore
 
-    if not spec.network.startswith(RUN):
-        return OWN
-    return str(RunStore().get(spec.network.removeprefix(RUN)).record["data"])
+    if name.startswith(RUN):
+        return str(RunStore().get(name.removeprefix(RUN)).record["data"])
+    return _named_alike(labels) if labels else OWN
+
+
+@lru_cache(maxsize=8)
+def _named_alike(labels: tuple[str, ...]) -> str:
+    from workbench.data.sets import DATASETS
+
+    for recipe in CLASSES:
+        try:
+            if DATASETS.parse(recipe).load(8, train=False).classes == labels:
+                return recipe
+        except BadInput:
+            continue
+    return OWN
 
 
 def curves(
@@ -114,14 +133,15 @@ def _pictures(
         return np.repeat(one, spec.count, 0), None
     from workbench.data.sets import DATASETS
 
-    loaded = DATASETS.parse(data_of(spec)).load(max(found.size), train=False)
+    loaded = DATASETS.parse(data_of(spec.network, found.labels)).load(max(found.size), train=False)
     rows = np.random.default_rng(spec.seed).permutation(len(loaded))[: spec.count]
     part = loaded.rows(np.sort(rows))
     fitting = found.classes == len(part.classes)
-    return _fitted(part.images, found.size), part.labels if fitting else None
+    return fitted(part.images, found.size), part.labels if fitting else None
 
 
-def _fitted(images: NDArray[np.uint8], size: tuple[int, int]) -> Floats:
+def fitted(images: NDArray[np.uint8], size: tuple[int, int]) -> Floats:
+    """uint8 [n, h, w, c] as float32 [n, 3, *size] in [0, 1]."""
     if images.shape[-1] == 1:
         images = np.repeat(images, 3, -1)
     if images.shape[1:3] != size:
@@ -159,7 +179,7 @@ def leaks(
     found = classifier(spec, net)
     holes, labels = silhouettes(cells(found), count)
     crops = DATASETS.parse(f"photos(crops={max(10, len(holes) * 5 // 4 + 5)})")
-    backgrounds = _fitted(crops.load(max(found.size), train=True).images, found.size)[: len(holes)]
+    backgrounds = fitted(crops.load(max(found.size), train=True).images, found.size)[: len(holes)]
     for way, recipe in ways(spec, found.kind).items():
         scores = shape_leak(found, holes, labels, backgrounds, [recipe], batch=batch)
         score = next(iter(scores.values()))

@@ -9,7 +9,8 @@ from workbench.data.images import How
 from workbench.errors import BadInput, shown
 from workbench.interventions.layer_mask import FILLS, POLICIES
 from workbench.masks import MASKS
-from workbench.scenes.inside_spec import classifying_runs, own_networks
+from workbench.models.catalog import own_networks
+from workbench.scenes.inside_spec import classifying_runs
 
 On = Literal["photo", "data"]
 TIMM_CLASSIFIERS = (
