@@ -25,6 +25,7 @@ TITLES = {
     "relevance": "Relevance (Chefer)", "rollout": "Attention rollout", "random": "Random map",
     "centre": "Centre of the photo",
 }  # fmt: skip
+NEGLIGIBLE = 0.005
 # What a number of a method means, in words.
 NOTES = {
     "gap": "{:.1%} of the change of the score are not accounted for (0 is best; take more steps)",
@@ -80,7 +81,7 @@ def _map(made: MapMade) -> dict[str, Any]:
     found = made.found
     if found is None or made.cells is None:
         return told
-    notes = [NOTES[name].format(value) for name, value in found.notes.items() if name in NOTES]
+    notes = _notes(found)
     if found.removal:
         notes.insert(0, f"removed with {found.removal.removesuffix('()').replace('_', ' ')}")
     return {
@@ -96,6 +97,18 @@ def _map(made: MapMade) -> dict[str, Any]:
         "shown": found.evaluations,
         "notes": "; ".join(notes),
     }
+
+
+def _notes(found: Any) -> list[str]:
+    """What a method found besides, in words; what says nothing is left out."""
+    given = dict(found.notes)
+    if given.get("gap", 1) < NEGLIGIBLE:
+        del given["gap"]
+    notes = [NOTES[name].format(value) for name, value in given.items() if name in NOTES]
+    if "fit" in given and found.evaluations <= given.get("segments", 0):
+        notes = [f"only {found.evaluations} questions for {given['segments']:.0f} segments: any "
+                 "model fits them, so do not trust the map; ask more"]  # fmt: skip
+    return notes
 
 
 def _refusal(made: MapMade) -> str:

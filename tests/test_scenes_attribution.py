@@ -26,12 +26,12 @@ from workbench.scenes.attribution_judged import painted_cells
 from workbench.scenes.attribution_spec import AttributionSpec, offered
 from workbench.scenes.photos import fitted
 
-LABELS = ("cat", "dog", "hat")
+NAME, LABELS, FEW = "vit_tiny_patch16_224", ("cat", "dog", "hat"), {"depth": 4}
 
 
 @pytest.fixture(scope="module")
 def nets() -> tuple[Network, Network]:
-    vit = timm.create_model("vit_tiny_patch16_224", img_size=(64, 64), num_classes=3)
+    vit = timm.create_model(NAME, img_size=(64, 64), num_classes=3, **FEW)
     convnet = timm.create_model("convnext_atto", num_classes=3)
     small = replace(network_of(scramble(convnet)), size=(64, 64))
     return network_of(scramble(vit)), small
@@ -39,7 +39,7 @@ def nets() -> tuple[Network, Network]:
 
 @pytest.fixture
 def own(nets: tuple[Network, Network], workbench_home: Path) -> Iterator[Path]:
-    save_network(nets[0], workbench_home / "models" / "my-vit", "vit_tiny_patch16_224", LABELS)
+    save_network(nets[0], workbench_home / "models" / "my-vit", NAME, LABELS, FEW)
     save_network(nets[1], workbench_home / "models" / "my-net", "convnext_atto", LABELS)
     yield workbench_home / "models"
 
@@ -78,13 +78,13 @@ def test_maps_are_those_of_explain_and_are_kept(own: Path, nets: Any) -> None:
 
 
 def test_a_changed_checkpoint_is_explained_anew(own: Path, nets: Any, workbench_home: Path) -> None:
-    spec = AttributionSpec(network="my-vit", methods=("saliency",))
+    spec = AttributionSpec(network="my-vit", target="cat", methods=("saliency",))
     (before,) = told(spec)["map"]
     with torch.no_grad():
         weight = nets[0].module.head.weight
         kept = weight.clone()
         weight.mul_(3)
-        save_network(nets[0], workbench_home / "models" / "my-vit", "vit_tiny_patch16_224", LABELS)
+        save_network(nets[0], workbench_home / "models" / "my-vit", NAME, LABELS, FEW)
         weight.copy_(kept)
     (after,) = told(spec)["map"]
     assert np.allclose(after.found.values, 3 * before.found.values, rtol=1e-3)

@@ -14,6 +14,9 @@ from app.knob_rows import declared_rows, plain, tuned, whole_number
 from app.sentences import whole
 from workbench.errors import BadInput
 from workbench.explain.methods import METHODS
+from workbench.explain.removal import INSIDE, removal
+from workbench.fills import FILLS
+from workbench.interventions import INTERVENTIONS
 from workbench.scenes import SceneSpec
 from workbench.scenes.attribution import Choices, choices
 from workbench.scenes.attribution_spec import AttributionSpec, offered
@@ -137,6 +140,7 @@ def choose_methods(found: Choices) -> None:
         help="What stands where a part is taken away. Methods that only read gradients or "
         "attention remove nothing.",
     )  # fmt: skip
+    _removal_knobs()
     reason = found.removals.get(_name(now.remove))
     if reason:
         st.caption(f":material/info: {plain(_name(now.remove))} is not possible here: {reason}.")
@@ -201,6 +205,43 @@ def _knobs() -> None:
             )  # fmt: skip
 
 
+def _removal_knobs() -> None:
+    """The knobs of what removed means, of those that are the user's affair."""
+    operator = removal(current().remove).operator
+    rows = declared_rows(operator, "attribution.remove", state.problems())
+    rows = [row for row in rows if row["name"] not in ("mask", "seed", "layer")]
+    if not rows:
+        return
+    key = f"attribution-remove-{operator.name}"
+    with st.expander(f"Settings of {plain(operator.name).lower()}"):
+        edit = (st.session_state.get(key) or {}).get("edit") or {}
+        component("knobs")(
+            key=key, data={"owner": operator.name, "knobs": rows, "seq": edit.get("seq", 0)},
+            on_edit_change=partial(_removal_tuned, key),
+        )  # fmt: skip
+
+
+def _removal_tuned(key: str) -> None:
+    edit = (st.session_state.get(key) or {}).get("edit") or {}
+    operator = removal(current().remove).operator
+    if edit.get("owner") != operator.name:
+        return
+
+    def complain(knob: str, sentence: str) -> None:
+        state.complain(f"attribution.remove.{knob}", sentence)
+
+    _settle()
+    registry: Any = INTERVENTIONS if operator.name in INSIDE else FILLS
+    made = tuned(registry, operator, edit.get("values", {}), complain)
+    if made is not None:
+        _put(remove=made)
+
+
+def _settle() -> None:
+    for name in [each for each in state.problems() if each.startswith("attribution")]:
+        state.settle(name)
+
+
 def _tuned(key: str, recipe: str) -> None:
     edit = (st.session_state.get(key) or {}).get("edit") or {}
     now, method = current(), METHODS.parse(recipe)
@@ -210,8 +251,7 @@ def _tuned(key: str, recipe: str) -> None:
     def complain(knob: str, sentence: str) -> None:
         state.complain(f"attribution.{method.name}.{knob}", sentence)
 
-    for name in [each for each in state.problems() if each.startswith("attribution")]:
-        state.settle(name)
+    _settle()
     made = tuned(METHODS, METHODS.parse(now.methods[at]), values, complain)
     if made is not None:
         _put(methods=(*now.methods[:at], made, *now.methods[at + 1 :]))

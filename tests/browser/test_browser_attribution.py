@@ -26,8 +26,9 @@ def done(page: Page, mark: str, state: str = "done") -> None:
 def test_maps_of_an_own_network_are_judged_stopped_and_restored_by_a_link(
     visit: Callable[..., Page], app_server: Any
 ) -> None:
-    model = scramble(timm.create_model(NAME, img_size=(64, 64), num_classes=3))
-    save_network(network_of(model), app_server.home / "models" / "why-vit", NAME, LABELS)
+    model = scramble(timm.create_model(NAME, img_size=(64, 64), num_classes=3, depth=3))
+    folder = app_server.home / "models" / "why-vit"
+    save_network(network_of(model), folder, NAME, LABELS, {"depth": 3})
     page = visit("attribution?network=why-vit&methods=relevance();occlusion(window%3D2)&draws=1")
     done(page, "network='why-vit'")
     upload(page, png(5))
@@ -70,4 +71,4 @@ def test_maps_of_an_own_network_are_judged_stopped_and_restored_by_a_link(
     done(page, "rise(count=90000)", "running")
     page.goto(f"{app_server.url}/attribution?network=no-such&methods=guess()")
     expect(page.get_by_text(re.compile("No network here is called 'no-such'"))).to_be_visible()
-    done(page, "network='default'")
+    done(page, "network='cifar10_vit'")

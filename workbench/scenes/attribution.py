@@ -27,6 +27,7 @@ from workbench.scenes.photos import Pixels, source
 
 Floats = NDArray[np.float32]
 KEPT = 48
+FEW = 20  # classes that a photo of anything will often not be among
 CLIPPED, MANY = 0.995, 4096  # of a map of so many values or more, this share sets the scale
 ATTENTIVE = ("attention", "rollout", "relevance")
 KINDS = {"vit": "vision transformers", "windows": "Swin", "convnet": "convnets"}
@@ -129,6 +130,11 @@ def _said(spec: AttributionSpec, seen: Seen) -> Said:
             shares = net.shares(net.logits(seen.image[None]))[0].cpu().numpy()
         best = np.argsort(-shares, kind="stable")[:5]
         scores = tuple((int(at), class_name(net, int(at)), float(shares[at])) for at in best)
+        if net.classes <= FEW:
+            notes.append(
+                f"{seen.name} knows {net.classes} classes and answers one of them, whatever the "
+                "photo shows."
+            )
     else:
         notes.append(
             f"{seen.name} knows no classes: explained is how like its features stay to those of "

@@ -33,7 +33,7 @@ class AttributionSpec:
 
     photo: str = "astronaut"
     fit: How = "crop"
-    network: str = "default"
+    network: str = "cifar10_vit"
     beside: str = ""
     target: str = ""
     methods: tuple[str, ...] = ("occlusion(window=3)", "integrated_gradients()")
@@ -100,8 +100,9 @@ class AttributionSpec:
             if each.name in query:
                 values[each.name] = _read(each.name, each.default, query[each.name])
         for name in ("network", "beside"):
-            if values.get(name, "") not in ("", "default") and values[name] not in offered():
-                raise BadInput(f"no network here is called {shown(values[name])}; choose one.")
+            named = values.get(name, "")
+            if named not in ("", "default", cls.network) and named not in offered():
+                raise BadInput(f"no network here is called {shown(named)}; choose one.")
         return cls(**values)
 
     def commands(self, photo: str = "") -> str:
@@ -168,4 +169,5 @@ def offered() -> dict[str, str]:
         if name.startswith(TIMM):
             labels[name] = f"{name.removeprefix(TIMM)} (random weights)"
     labels["default"] = "default (masked autoencoder, knows no classes)"
+    names.sort(key=lambda name: name != AttributionSpec.network)
     return {name: labels[name] for name in names}
