@@ -82,10 +82,12 @@ class RunPage {
     this.sure = make("div", { class: "sure hidden", role: "alertdialog", "aria-label": "Are you sure?" });
     this.alerts = make("ul", { class: "alerts" });
     this.uses = make("nav", { class: "uses hidden", "aria-label": "Use its model" });
+    this.body = make("div", { class: "hidden" }); // until it is known what there is to show
     this.parts();
     this.node = make("div", {},
       make("div", { class: "head" }, make("a", { href: "/runs", text: "← All runs", onclick: (event) => leave(event) }), this.title, this.chip),
-      this.tells, this.problem, this.bar,
+      this.tells, this.problem, this.body);
+    this.body.append(this.bar,
       make("div", { class: "facts" }, ...Object.entries(FACTS).map(([name, text]) => make("div", {}, make("span", { text }), this.facts[name]))),
       this.deeds(), this.sure, this.uses, this.alerts,
       make("div", { class: "two" },
@@ -163,6 +165,8 @@ class RunPage {
     setText(this.title, id);
     for (const node of [this.tells, this.problem, this.judged]) setText(node, "");
     setText(this.chip, "reading …");
+    this.chip.dataset.state = "";
+    this.body.classList.add("hidden");
     this.going = true;
     this.look();
   }
@@ -184,6 +188,7 @@ class RunPage {
         this.show();
       } else {
         this.lost = true;
+        if (!this.row) setText(this.chip, "not found");
         setText(this.problem, answer ? (await answer.text()).trim() : "The server does not answer; the run goes on without it.");
       }
     }
@@ -193,6 +198,7 @@ class RunPage {
   show() {
     const { row } = this;
     if (!row) return;
+    this.body.classList.remove("hidden");
     setText(this.title, row.name || row.id);
     this.title.title = row.id;
     setText(this.chip, row.state);

@@ -52,7 +52,8 @@ def engines() -> None:
         rows = engine_form.engine_rows(engine(), _problems("engine"))
         if rows:
             owner = f"engine {engine().partition('(')[0]}"
-            _mount("knobs-engine", owner, rows, _engine_edited)
+            with st.expander("Knobs of the engine"):
+                _mount("knobs-engine", owner, rows, _engine_edited)
 
 
 def _menu(name: str, data: dict[str, Any]) -> None:
