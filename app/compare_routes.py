@@ -13,6 +13,7 @@ from app.asking import asker
 from app.compare_rows import Asked, choices, compared
 from app.routes import guarded
 from app.run_routes import changing
+from workbench.errors import BadInput
 from workbench.runs.queue import ensure_runner
 from workbench.runs.store import RunStore
 from workbench.runs.sweeps import SweepStore
@@ -84,6 +85,15 @@ def resume(request: Request, body: dict[str, Any]) -> Any:
     return {"queued": count, "refused": refused}
 
 
+@changing
+def remove(request: Request, body: dict[str, Any]) -> Any:
+    """Delete a sweep with its runs; the body repeats its id, so that no stray request can."""
+    found = SweepStore().get(request.path_params["sweep"])
+    if body.get("confirm") != found.id:
+        raise BadInput("Deleting has to be confirmed; press the button again.")
+    return {"deleted": found.delete()}
+
+
 COMPARE_ROUTES = [
     Route("/api/compare", beside),
     Route("/api/compare/choices", offered),
@@ -93,4 +103,5 @@ COMPARE_ROUTES = [
     Route("/api/sweeps/start", start, methods=["POST"]),
     Route("/api/sweeps/{sweep}/cancel", cancel, methods=["POST"]),
     Route("/api/sweeps/{sweep}/resume", resume, methods=["POST"]),
+    Route("/api/sweeps/{sweep}/delete", remove, methods=["POST"]),
 ]

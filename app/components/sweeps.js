@@ -26,6 +26,8 @@ async function sweepOrder(path, body = {}) {
 export default mounter((root) => {
   let timer = 0;
   let mark = null;
+  let sweeps = [];
+  let asks = null; // the question that is open, if any
   const list = make("div", { "data-list": "sweeps" }, make("p", { class: "soft", role: "status", text: "Reads the sweeps …" }));
   const problem = make("p", { class: "problem hidden", role: "alert" });
   const form = new SweepForm(sweepOrder, (id) => location.assign(`/compare?sweep=${encodeURIComponent(id)}`));
@@ -50,7 +52,11 @@ export default mounter((root) => {
 
   function card(row) {
     const at = `/${encodeURIComponent(row.id)}`;
-    const button = (text, path, body, grave = "") => make("button", { type: "button", class: `act ${grave}`, text, onclick: (event) => { event.target.disabled = true; act(at + path, body); } });
+    const plain = (text, key, onclick, grave = "") => make("button", { type: "button", class: `act ${grave}`, text, "data-key": `${row.id} ${key}`, onclick });
+    const button = (text, path, body, grave) => plain(text, path, (event) => { event.target.disabled = true; asks = null; act(at + path, body); }, grave);
+    const asking = (text, path, question, body) => plain(text, `ask ${path}`, () => { asks = { id: row.id, text, path, question, body }; lay(); }, "grave");
+    const sure = asks?.id !== row.id ? null : make("div", { class: "sure", role: "alertdialog", "aria-label": "Are you sure?" }, make("span", { text: asks.question }),
+      button(asks.text, asks.path, asks.body, "grave"), plain("Keep", "keep", () => { asks = null; lay(); }));
     const failed = row.failed.length ? make("div", { class: "told problem" }, "Failed: ",
       ...row.failed.flatMap((id) => [make("a", { href: `/runs?run=${encodeURIComponent(id)}`, text: id }), " "])) : null;
     return make("article", { class: "sweep", "data-sweep": row.id },
@@ -59,8 +65,19 @@ export default mounter((root) => {
       make("progress", { max: 1, value: row.share, "aria-label": `Progress of ${row.name}` }),
       make("div", { class: "told", text: [`${row.words || "nothing queued"} of ${row.planned} runs`, row.left].filter(Boolean).join("; ") }), failed,
       make("div", { class: "acts" }, make("a", { class: "act", href: `/compare?sweep=${encodeURIComponent(row.id)}`, text: "Open the matrix" }),
-        ...(row.live ? [button("Cancel", "/cancel", {}), button("Cancel now", "/cancel", { now: true }, "grave")] : []),
-        ...(row.resumable ? [button("Go on with the rest", "/resume", {})] : [])));
+        ...(row.live ? [button("Cancel", "/cancel", {}), asking("Cancel now", "/cancel", "What was trained since the last checkpoints is lost.", { now: true })]
+          : [asking("Delete", "/delete", "Delete the sweep with all of its runs, checkpoints and pictures, for good?", { confirm: row.id })]),
+        ...(row.resumable ? [button("Go on with the rest", "/resume", {})] : [])), sure);
+  }
+
+  // A card is made anew when something changes; what has the focus keeps it.
+  function lay() {
+    const held = list.getRootNode().activeElement?.dataset?.key;
+    list.replaceChildren(...(sweeps.length ? sweeps.map(card) : [make("p", { class: "none soft",
+      text: "No sweeps yet. A sweep trains every combination of some masks, ratios and seeds, measures each run at its end, and fills a matrix." })]));
+    const find = (key) => [...list.querySelectorAll("[data-key]")].find((node) => node.dataset.key === key);
+    if (held?.includes(" ask ") && asks) find(`${asks.id} keep`)?.focus();
+    else if (held) find(held)?.focus();
   }
 
   async function look() {
@@ -70,9 +87,8 @@ export default mounter((root) => {
       say(answer ? (await answer.text()).trim() : "The server does not answer; this list is of before.");
     } else if (answer.headers.get("etag") !== mark) {
       mark = answer.headers.get("etag");
-      const { sweeps } = await answer.json();
-      list.replaceChildren(...(sweeps.length ? sweeps.map(card) : [make("p", { class: "none soft",
-        text: "No sweeps yet. A sweep trains every combination of some masks, ratios and seeds, measures each run at its end, and fills a matrix." })]));
+      ({ sweeps } = await answer.json());
+      lay();
     }
     timer = setTimeout(look, LOOK_AGAIN);
   }

@@ -98,6 +98,10 @@ def test_a_sweep_fills_the_matrix(trained: Sweep, visit: Callable[..., Page]) ->
     card = page.locator(f'[data-sweep="{trained.id}"]')
     expect(card).to_contain_text("masks <b>by</b> ratios")  # as text: no name is markup
     expect(card).to_contain_text("4 done of 4 runs")
+    card.get_by_role("button", name="Delete").click()
+    expect(card.get_by_role("alertdialog")).to_contain_text("all of its runs")
+    page.keyboard.press("Enter")  # on what has the focus: the harmless one
+    expect(card.get_by_role("alertdialog")).to_have_count(0)
     form = page.locator(".form[data-count]")
     page.locator(".form .masks").get_by_label("block", exact=True).check()
     page.locator('[data-field="shared"]').fill("steps=20")

@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
+from app.compare_routes import COMPARE_ROUTES
 from app.sweep_rows import plan, row
 from workbench.errors import BadInput
 from workbench.runs.queue import Queue
@@ -77,6 +80,30 @@ def test_cancel_and_resume_are_of_the_whole(paused: RunStore) -> None:
     assert states(found) == ["done", "queued", "queued", "queued"]
     assert len(Queue(paused.folder).jobs()) == 3
     assert found.resume() == (0, [])
+
+
+def test_a_sweep_is_deleted_with_its_runs_once_none_is_left(workbench_home: Any) -> None:
+    store = RunStore()
+    Queue(store.folder).set(paused=1)
+    mine, other = made(store), made(store, "other")
+    with pytest.raises(BadInput, match="4 runs of 'mine' wait or go on"):
+        mine.delete()
+    ask = TestClient(Starlette(routes=COMPARE_ROUTES), base_url="http://127.0.0.1")
+    address, ours = f"/api/sweeps/{mine.id}/delete", {"x-workbench": "runs"}
+    assert ask.post(address, json={"confirm": mine.id}, headers=ours).status_code == 422
+    mine.cancel()
+    assert ask.post(address, json={}, headers=ours).status_code == 422
+    assert ask.post(address, json={"confirm": mine.id}, headers=ours).json() == {"deleted": 4}
+    assert not mine.path.exists() and [each.id for each in SweepStore()] == [other.id]
+    assert sorted(store.ids()) == sorted(other.queued().values())
+    assert made(store).name == "mine"  # the name is free again
+
+
+def test_an_engine_of_a_form_is_checked_and_said(workbench_home: Any) -> None:
+    form = {"preset": "digits_mae_tiny", "over": ["seed=0..1"], "engine": "slurm(gpus=1)"}
+    found = plan(form)
+    assert found["count"] == 2 and found["command"].endswith("--engine 'slurm(gpus=1)'")
+    assert "no known engine" in plan({**form, "engine": "swarm()"})["problem"]
 
 
 def test_a_sweep_whose_launcher_was_killed_is_completed_by_resume(paused: RunStore) -> None:

@@ -15,6 +15,7 @@ from workbench.errors import BadInput, shown
 from workbench.runs.config import RunConfig
 from workbench.runs.launching import Handle, cancel, enqueue_all, resume, wait
 from workbench.runs.queue import Queue
+from workbench.runs.removing import delete
 from workbench.runs.store import (
     CONFIG,
     ENDED,
@@ -106,6 +107,21 @@ class Sweep:
         for run in reversed(live):
             cancel(run, now=now)
         return len(live)
+
+    def delete(self) -> int:
+        """Remove it with all of its runs, for good; returns how many runs there were.
+
+        Raises:
+            BadInput: some wait, go on or are being evaluated; those that are left stay.
+        """
+        runs = self.runs()
+        live = sum(run.state()["state"] not in ENDED for run in runs)
+        if live:
+            raise BadInput(f"{live} runs of {shown(self.name)} wait or go on; cancel them first.")
+        for run in runs:
+            delete(run)
+        shutil.rmtree(self.path, ignore_errors=True)
+        return len(runs)
 
     def resume(self) -> tuple[int, list[str]]:
         """Go on with what failed, was cancelled, ended without a word or was never queued.
