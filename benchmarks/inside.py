@@ -1,9 +1,10 @@
 """All attention maps and rollout on ViT-B: ours beside timm's extractor and the vit-explain recipe.
 
     python benchmarks/inside.py [--model vit_base_patch16_224] [--rounds 5] [--switch]
+        [--threads N] [--cpu]
 
-Everything is timed in turns in one process, from pictures to the rollout of the class token, batch
-1; ratios are medians over the rounds. `vit-explain` is what jacobgil/vit-explain computes, written
+All are timed in turns in one process, from pictures to the rollout of the class token, one
+picture; ratios are medians over the rounds. `vit-explain` is what jacobgil/vit-explain computes, written
 from its formula: fused attention off, maps taken behind their dropout, a chain of matrix products.
 With `--switch` also what switching a head off costs on ViT-Tiny, from the recipe to new maps.
 """
@@ -92,30 +93,33 @@ def candidates(name: str) -> dict[str, Callable[[], Any]]:
     }
 
 
-def timed(work: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+def timed(
+    work: dict[str, Callable[[], Any]], rounds: int, clock: Callable[[], float]
+) -> dict[str, float]:
     """Median milliseconds of each, in turns."""
     found: dict[str, list[float]] = {name: [] for name in work}
     with torch.inference_mode():
         for turn in range(rounds + 1):
             for name, run in work.items():
-                began = time.perf_counter()
+                began = clock()
                 run()
                 if turn:
-                    found[name].append((time.perf_counter() - began) * 1000)
+                    found[name].append((clock() - began) * 1000)
     return {name: statistics.median(each) for name, each in found.items()}
 
 
-def switching(rounds: int) -> float:
-    """Median milliseconds from a recipe to all maps of ViT-Tiny without one head."""
+def switching(rounds: int) -> list[float]:
+    """Median milliseconds, wall and CPU, from a recipe to all maps of ViT-Tiny without one head."""
     network = network_of(timm.create_model("vit_tiny_patch16_224").eval(), "vit_tiny")
     images = np.random.default_rng(0).random((1, 3, 224, 224), dtype=np.float32)
-    spent: list[float] = []
+    spent: list[tuple[float, float]] = []
     for turn in range(rounds + 1):
-        began = time.perf_counter()
+        began = time.perf_counter(), time.process_time()
         with intervene(network, f"heads_off(layer={turn % 12}, heads=[0])"):
             rollout(attention_maps(network, images))
-        spent.append((time.perf_counter() - began) * 1000)
-    return statistics.median(spent[1:])
+        ended = time.perf_counter(), time.process_time()
+        spent.append((1000 * (ended[0] - began[0]), 1000 * (ended[1] - began[1])))
+    return [round(statistics.median(each), 1) for each in zip(*spent[1:], strict=True)]
 
 
 def main() -> None:
@@ -124,9 +128,14 @@ def main() -> None:
     reader.add_argument("--model", default="vit_base_patch16_224")
     reader.add_argument("--rounds", type=int, default=5)
     reader.add_argument("--switch", action="store_true")
+    reader.add_argument("--threads", type=int, default=0)
+    reader.add_argument("--cpu", action="store_true", help="CPU time, for a busy machine")
     given = reader.parse_args()
     torch.manual_seed(0)
-    found = timed(candidates(given.model), given.rounds)
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    clock = time.process_time if given.cpu else time.perf_counter
+    found = timed(candidates(given.model), given.rounds, clock)
     best = found["ours bf16, maps + rollout"]
     peers = ("timm AttentionExtract + rollout", "vit-explain, discard 0")
     told: dict[str, Any] = {
@@ -141,7 +150,7 @@ def main() -> None:
         ),
     }
     if given.switch:
-        told["head switch on ViT-Tiny, ms"] = round(switching(given.rounds), 1)
+        told["head switch on ViT-Tiny, ms [wall, cpu]"] = switching(given.rounds)
     print(json.dumps(told, indent=1))
 
 

@@ -17,6 +17,7 @@ from workbench.interventions.flow import flow_of
 from workbench.interventions.intervention import exclusively, installed
 from workbench.masks import Grid, Mask
 from workbench.models.network import Images, Network, network_of
+from workbench.models.precision import threads_for
 from workbench.models.transformer import gather_tokens
 
 Hide = Literal["drop", "keys"]
@@ -151,6 +152,7 @@ def attention_maps(
         if changes:
             stack.enter_context(installed(network, changes, mask=mask))
         watch = stack.enter_context(watching(network, wanted))
+        stack.enter_context(threads_for(network.work(len(images))))
         tokens = network.features(images)
         found = placed(network, watch.maps, tokens)
     return found if mask is None else replace(found, hidden=mask.hidden)

@@ -99,6 +99,11 @@ class Network:
         """Number format of its weights."""
         return next(self.module.parameters()).dtype
 
+    def work(self, images: int) -> float:
+        """Multiply-adds of so many pictures on a CPU, roughly; 0 elsewhere. See `threads_for`."""
+        weights = sum(each.numel() for each in self.module.parameters())
+        return float(weights * self.grid.size * images) if self.device.type == "cpu" else 0.0
+
     def attention(self, layer: int) -> Any:
         """The attention module of a block."""
         return cast(Any, self.blocks[layer]).attn

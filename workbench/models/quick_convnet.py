@@ -40,6 +40,7 @@ class PackedConv(nn.Module):
         """As `forward`, for a plain tensor; without bias also without the ReLU."""
         after = "relu" if self.relu and bias else "none"
         given = self.bias if bias else None
+        x = x.contiguous(memory_format=torch.channels_last)
         return self._run(x, self._weight, given, *self._where, after, [], "")
 
 

@@ -1,5 +1,6 @@
 """Shapley values by a weighted regression (KernelSHAP)."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -8,7 +9,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.explain.methods.coalitions import answers, segments
+from workbench.explain.methods.coalitions import HANDFUL, Sums, answers, segments
 from workbench.explain.methods.method import Asked, Method, Search
 from workbench.params import Knob
 
@@ -36,26 +37,36 @@ class KernelShap(Method):
         """See `Method.search`."""
         parts = segments(asked.image, asked.grid, self.segments)
         n = int(parts.max()) + 1
-        there, weights = self._coalitions(n, asked.seed)
         ends = np.zeros((2, n), bool)
         ends[1] = True
         if not asked.removal.paints:  # nothing at all cannot be shown
             ends[0, np.random.default_rng(asked.seed).integers(n)] = True
-        scores = yield from answers(asked, parts, np.concatenate([ends, there]))
-        nothing, whole = scores[:2]
-        shares = _shares(there, scores[2:] - nothing, weights, whole - nothing)
+        exact = n <= EXACT and self.count >= 2**n
+        done, total = 2, 2 + (2**n - 2 if exact else self.count // 2 * 2)
+        nothing, whole = yield from answers(asked, parts, ends, 0, total)
+        sums = Sums(n - 1)
+        for there, weights in [_all(n)] if exact else self._pairs(n, asked.seed):
+            scores = yield from answers(asked, parts, there, done, total)
+            done += len(there)
+            # shares add up to whole - nothing: the last one is what the others leave
+            x, last = there[:, :-1].astype(float), there[:, -1]
+            gains = scores - nothing - last * (whole - nothing)
+            sums.add(x - last[:, None], gains, weights)
+        first = np.linalg.lstsq(sums.xx, sums.xy, rcond=None)[0]
+        shares = np.append(first, whole - nothing - first.sum())
         asked.notes.update(segments=n, nothing=float(nothing))
         return shares[parts].astype(np.float32)
 
-    def _coalitions(self, n: int, seed: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        if n <= EXACT and self.count >= 2**n:
-            return _all(n)
+    def _pairs(self, n: int, seed: int) -> Generator[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
+        """Coalitions of drawn sizes with their complements, a handful at a time."""
         rng = np.random.default_rng(seed)
         sizes = np.arange(1, n)
         chance = (n - 1) / (sizes * (n - sizes))
         drawn = rng.choice(sizes, size=self.count // 2, p=chance / chance.sum())
-        first = rng.random((len(drawn), n)).argsort(1).argsort(1) < drawn[:, None]
-        return np.concatenate([first, ~first]), np.ones(2 * len(drawn))
+        for at in range(0, len(drawn), HANDFUL // 2):
+            few = drawn[at : at + HANDFUL // 2]
+            first = rng.random((len(few), n)).argsort(1).argsort(1) < few[:, None]
+            yield np.concatenate([first, ~first]), np.ones(2 * len(few))
 
 
 def _all(n: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -67,15 +78,3 @@ def _all(n: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
             rows.append(row)
             weights.append((n - 1) / (comb(n, size) * size * (n - size)))
     return np.array(rows), np.array(weights)
-
-
-def _shares(
-    there: NDArray[np.bool_], gains: NDArray[np.float64], weights: NDArray[np.float64], whole: float
-) -> NDArray[np.float64]:
-    """Least squares under the condition that the shares add up to `whole`."""
-    x = there.astype(float)
-    last = x[:, -1]
-    left, right = x[:, :-1] - last[:, None], gains - last * whole
-    root = np.sqrt(weights)
-    first = np.linalg.lstsq(left * root[:, None], right * root, rcond=None)[0]
-    return np.append(first, whole - first.sum()).astype(np.float64)

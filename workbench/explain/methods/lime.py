@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from workbench.explain.methods.coalitions import answers, segments
+from workbench.explain.methods.coalitions import HANDFUL, Sums, answers, segments
 from workbench.explain.methods.method import Asked, Method, Search
 from workbench.params import Knob
 
@@ -31,24 +31,25 @@ class Lime(Method):
         """See `Method.search`."""
         parts = segments(asked.image, asked.grid, self.segments)
         n = int(parts.max()) + 1
-        there = np.random.default_rng(asked.seed).random((self.count, n)) < 0.5
-        there[0] = True
-        there[~there.any(1), 0] = True
-        scores = yield from answers(asked, parts, there)
-        far = 1 - np.sqrt(there.mean(1))  # cosine distance of a 0/1 row to the row of ones
-        weights = np.exp(-((far / self.width) ** 2))
-        slopes, fit = _ridge(there.astype(float), scores, weights, self.ridge)
+        rng, sums = np.random.default_rng(asked.seed), Sums(n)
+        for done in range(0, self.count, HANDFUL):
+            there = rng.random((min(HANDFUL, self.count - done), n)) < 0.5
+            there[: int(done == 0)] = True
+            there[~there.any(1), 0] = True
+            scores = yield from answers(asked, parts, there, done, self.count)
+            far = 1 - np.sqrt(there.mean(1))  # cosine distance of a 0/1 row to the row of ones
+            sums.add(there.astype(float), scores, np.exp(-((far / self.width) ** 2)))
+        slopes, fit = _ridge(sums, self.ridge)
         asked.notes.update(fit=fit, segments=n)
         return slopes[parts].astype(np.float32)
 
 
-def _ridge(
-    x: np.ndarray, y: np.ndarray, weights: np.ndarray, ridge: float
-) -> tuple[np.ndarray, float]:
+def _ridge(sums: Sums, ridge: float) -> tuple[np.ndarray, float]:
     """Weighted ridge with an intercept that is not shrunk: slopes, R^2."""
-    share = weights / weights.sum()
-    away, off = x - share @ x, y - share @ y
-    left = (away * weights[:, None]).T @ away + ridge * np.eye(x.shape[1])
-    slopes = np.linalg.lstsq(left, (away * weights[:, None]).T @ off, rcond=None)[0]
-    total = float(share @ off**2)
-    return slopes, 1 - float(share @ (off - away @ slopes) ** 2) / total if total > 0 else 1.0
+    x, y = sums.x / sums.weight, sums.y / sums.weight
+    spread = sums.xx - sums.weight * np.outer(x, x)
+    along = sums.xy - sums.weight * x * y
+    slopes = np.linalg.lstsq(spread + ridge * np.eye(len(x)), along, rcond=None)[0]
+    total = sums.yy - sums.weight * y**2
+    left = total - 2 * float(slopes @ along) + float(slopes @ spread @ slopes)
+    return slopes, 1 - left / total if total > 0 else 1.0
