@@ -14,6 +14,7 @@ import torch
 
 from tests.objectives.subject import Ready, ready
 from tests.runs.conftest import Small, Trainers, until
+from workbench.commands.runs import _rehearsed as rehearsed
 from workbench.errors import BadInput
 from workbench.objectives import OBJECTIVES, Batch
 from workbench.runs import rehearsing, team
@@ -91,6 +92,8 @@ def test_a_preflight_measures_what_one_of_the_processes_takes(
     assert rows == [12] * 4 + [6] * 4
     assert (alone["processes"], two["processes"]) == (1, 2)
     assert two["rate"] == pytest.approx(12 / two["seconds"]["step"])
+    told = rehearsed({**two, "disk_free": 0, "command": ""})
+    assert any(line.startswith("memory") and "in each of 2 processes" in line for line in told)
     assert alone["problems"] == [] and "MB are free" in two["problems"][0]
 
 

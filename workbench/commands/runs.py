@@ -111,13 +111,15 @@ def _span(seconds: float) -> str:
 def _rehearsed(found: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     if "seconds" in found:
-        spent = found["seconds"]
+        spent, processes = found["seconds"], found["processes"]
+        each = f" in each of {processes} processes" if processes > 1 else ""
         lines += [
             f"one step {spent['step'] * 1000:.0f} ms ({found['rate']:.0f} pictures/s, "
             f"{found['device']}, {found['precision']}, {found['threads']} threads)",
             f"all of it {_span(spent['all'])}, {spent['load']:.1f} s of it to read "
             f"{found['pictures']:,} pictures",
-            f"memory {found['memory'] / 2**20:.0f} MB of {found['memory_free'] / 2**20:.0f} free",
+            f"memory {found['memory'] / 2**20:.0f} MB{each}, "
+            f"{found['memory_free'] / 2**20:.0f} free",
             f"disk {found['disk'] / 2**20:.0f} MB of {found['disk_free'] / 2**20:.0f} free",
         ]
     lines += [f"left out: {name}: {reason}" for name, reason in found["skipped"]]
