@@ -29,7 +29,10 @@ class Telling:
         self._next = now + (TERMINAL_SECONDS if self._live else FILE_SECONDS)
         rate = (done - before) / (now - began)
         left = max(total - done, 0) / rate if rate > 0 else 0
-        line = f"{done} of {total} {self.unit}, {rate:.0f} a second, about {left:.0f} s to go{note}"
+        pace = (
+            f"{rate:.0f} a second" if rate >= 2 else f"{1 / rate:.1f} s each" if rate > 0 else "-"
+        )
+        line = f"{done} of {total} {self.unit}, {pace}, about {left:.0f} s to go{note}"
         if self._live:
             typer.echo(f"\r\033[K{line}", err=True, nl=False)
             self._open = True
