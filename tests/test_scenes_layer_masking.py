@@ -91,7 +91,7 @@ def test_curves_begin_at_the_whole_picture_and_the_leak_test_holds_area_still(co
             assert point.numbers["same"] == 1
     holes, labels = silhouettes(Grid(8, 8), 60)
     assert (holes.sum((1, 2)) == 19).all() and len(set(labels.tolist())) == 10  # 0.3 of 64 cells
-    told = list(leaks(spec, convnet, count=24))
+    told = list(leaks(spec, convnet, count=40))
     assert [each.chance for each in told] == [0.1] * 5
     assert all(0 <= each.low <= each.share <= each.high <= 1 for each in told)
     assert "chance is 10%" in leaking(told)

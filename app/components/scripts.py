@@ -17,6 +17,8 @@ PARTS = {
     "layercurves": ("job", "linechart"),
     "shapeleak": ("job",),
     "weights": ("job",),
+    "merge": ("job",),
+    "subspace": ("job",),
     "weightcurve": ("job", "linechart"),
     "runs": ("orders", "chart", "runlist", "runpage"),
     "train": ("orders",),

@@ -245,8 +245,8 @@ def _ways_chosen() -> None:
     _respec(ways=chosen)
 
 
-def share() -> None:
-    """The link of this view, and the same in Python."""
+def share(more: Mapping[str, str]) -> None:
+    """The link of this view with `more` parameters, and the same in Python."""
     spec = current().spec
     python = (
         "from workbench.scenes.weights import hide, values\n"
@@ -257,5 +257,5 @@ def share() -> None:
         "for value in values(spec):\n"
         "    print(value)\n"
     )
-    data = {"query": urlencode(current().to_query()), "python": python, "command": ""}
+    data = {"query": urlencode({**current().to_query(), **more}), "python": python, "command": ""}
     component("link")(key="link", data=data)

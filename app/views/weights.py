@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from app.components import weights
+from app.components import merging, weights
+
+SECTION = "Inside a network"
 
 
 @st.fragment
@@ -18,7 +20,11 @@ def live() -> None:
         weights.draw()
         st.markdown("##### What the rest is worth")
         weights.curve()
-        weights.share()
+        st.markdown("##### Merged with another network")
+        merging.merge()
+        st.markdown("##### What a pair shares")
+        merging.gates()
+        weights.share(merging.current().to_query())
 
 
 live()
