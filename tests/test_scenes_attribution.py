@@ -160,13 +160,14 @@ def test_a_search_stops_between_two_batches_and_shows_no_more_at_once(
 
 def test_a_painted_mask_moves_to_the_cells_it_covers() -> None:
     spec = AttributionSpec(mask='painted(hide="0-2,12-14,24-26,143")')  # a 3 x 3 corner of 12 x 12
-    cells, note = painted_cells(spec, Grid(4, 4, patch=16))
-    assert cells is not None and note == ""
-    assert np.flatnonzero(cells).tolist() == [0]  # a ninth of the last cell is not enough
-    finer, _ = painted_cells(spec, Grid(24, 24, patch=6))
-    assert finer is not None and finer.sum() == 40 and finer[:6, :6].all() and finer[22:, 22:].all()
-    none, note = painted_cells(spec.replace(mask='painted(hide="143")'), Grid(4, 4, patch=16))
-    assert none is None and "covers no cell" in note
+    cells = painted_cells(spec, Grid(4, 4, patch=16))
+    assert np.flatnonzero(cells).tolist() == [0]  # 10 of 144 patches are 1 of 16 cells
+    finer = painted_cells(spec, Grid(24, 24, patch=6))
+    assert finer.sum() == 40 and finer[:6, :6].all() and finer[22:, 22:].all()
+    thin = spec.replace(mask='painted(hide="143")')
+    assert np.flatnonzero(painted_cells(thin, Grid(4, 4, patch=16))).tolist() == [15]
+    with pytest.raises(BadInput, match="hides nothing"):
+        painted_cells(spec.replace(mask='painted(hide="")'), Grid(4, 4, patch=16))
 
 
 def test_agreement_is_one_with_itself_and_counts_shared_cells() -> None:

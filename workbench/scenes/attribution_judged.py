@@ -190,10 +190,9 @@ def agreed(spec: AttributionSpec, seen: Seen) -> Agreed | None:
     maps, notes, painted = _cells(seen), list[str](), None
     if spec.mask:
         try:
-            painted, note = painted_cells(spec, seen.grid)
+            painted = painted_cells(spec, seen.grid)
         except BadInput as error:
-            note = str(error)
-        notes += [note] if note else []
+            notes.append(str(error))
     if seen.network.kind == "vit" and "attention()" not in maps and maps:
         try:
             looked = explain(seen.network, seen.image, None, "attention", grid=seen.grid)
@@ -205,11 +204,11 @@ def agreed(spec: AttributionSpec, seen: Seen) -> Agreed | None:
     return Agreed(seen.row, agreement(maps, painted), tuple(notes))
 
 
-def painted_cells(spec: AttributionSpec, grid: Grid) -> tuple[NDArray[np.bool_] | None, str]:
-    """The painted mask on the cells of a network, with a sentence where it has none left.
+def painted_cells(spec: AttributionSpec, grid: Grid) -> NDArray[np.bool_]:
+    """The painted mask on the cells of a network: those it covers most, the same share of them.
 
     Raises:
-        BadInput: a mask that cannot be drawn on this photo.
+        BadInput: a mask that cannot be drawn on this photo, or that hides nothing.
     """
     from workbench.explain.attribution import Attribution
     from workbench.scenes.compose import preview
@@ -218,8 +217,11 @@ def painted_cells(spec: AttributionSpec, grid: Grid) -> tuple[NDArray[np.bool_] 
     scene = SceneSpec(
         photo=spec.photo, fit=spec.fit, mask=spec.mask, model=spec.drawn_on, seed=spec.seed
     )
-    drawn = preview(scene).mask.hidden[0].astype(np.float32)
-    cells = Attribution(drawn, 0, "", 0.0, "", "", 0).cells(grid) >= 0.5
-    if not cells.any():
-        return None, "The mask covers no cell of this network by half; paint more of the photo."
-    return cells, ""
+    drawn = preview(scene).mask.hidden[0]
+    if not drawn.any():
+        raise BadInput("the mask hides nothing, so there is nothing to compare; paint a patch.")
+    covered = Attribution(drawn.astype(np.float32), 0, "", 0.0, "", "", 0).cells(grid)
+    count = max(1, int(drawn.mean() * grid.size + 0.5))
+    found = np.zeros(grid.size, bool)
+    found[np.argsort(-covered.ravel(), kind="stable")[:count]] = True
+    return found.reshape(grid.shape)
