@@ -28,6 +28,9 @@ def uses(run: Run, record: dict[str, Any]) -> list[dict[str, str]]:
     if fills_in or objective in LABELLED:
         told = "Attention, heads and blocks of this model"
         found.append(_use("Inside", "/inside", {"network": name}, told))
+    if objective in LABELLED:
+        told = "Which parts of a picture its answer rests on, by many methods"
+        found.append(_use("Attribution", "/attribution", {"network": name}, told))
     if objective not in LABELLED and "labelled" in _gives(str(record.get("data", ""))):
         fields = {key: str(record[key]) for key in CARRIED if key in record}
         called = f"{record.get('name') or run.id}, fine-tuned"

@@ -275,6 +275,9 @@ def test_a_model_is_downloaded_and_goes_to_other_views(store: RunStore, ask: Tes
     assert config.objective == "supervised()" and config.init == f"run:{run.id}"
     assert config.data == "digits()" and config.name == "mine, fine-tuned"
     assert resolved(config, store.folder) == config  # the run would begin there
+    write_json(run.path / "config.json", {**run.record, "objective": "supervised()"})
+    (run.path / "model.json").unlink()
+    assert list(uses()) == ["Inside", "Attribution"]
 
 
 def test_what_a_run_can_be_measured_by_depends_on_its_data(

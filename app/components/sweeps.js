@@ -54,7 +54,7 @@ export default mounter((root) => {
     const at = `/${encodeURIComponent(row.id)}`;
     const plain = (text, key, onclick, grave = "") => make("button", { type: "button", class: `act ${grave}`, text, "data-key": `${row.id} ${key}`, onclick });
     const button = (text, path, body, grave) => plain(text, path, (event) => { event.target.disabled = true; asks = null; act(at + path, body); }, grave);
-    const asking = (text, path, question, body) => plain(text, `ask ${path}`, () => { asks = { id: row.id, text, path, question, body }; lay(); }, "grave");
+    const asking = (text, path, question, body) => plain(text, `ask ${path}`, () => { asks = { id: row.id, text, path, question, body }; lay(); });
     const sure = asks?.id !== row.id ? null : make("div", { class: "sure", role: "alertdialog", "aria-label": "Are you sure?" }, make("span", { text: asks.question }),
       button(asks.text, asks.path, asks.body, "grave"), plain("Keep", "keep", () => { asks = null; lay(); }));
     const failed = row.failed.length ? make("div", { class: "told problem" }, "Failed: ",
