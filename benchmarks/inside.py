@@ -3,9 +3,9 @@
     python benchmarks/inside.py [--model vit_base_patch16_224] [--rounds 5] [--switch]
         [--threads N] [--cpu]
 
-All are timed in turns in one process, from pictures to the rollout of the class token, one
-picture; ratios are medians over the rounds. `vit-explain` is what jacobgil/vit-explain computes, written
-from its formula: fused attention off, maps taken behind their dropout, a chain of matrix products.
+All are timed in turns in one process, from a picture to the rollout of the class token; ratios are
+medians over the rounds. `vit-explain` is what jacobgil/vit-explain computes, written from its
+formula: fused attention off, maps taken behind their dropout, a chain of matrix products.
 With `--switch` also what switching a head off costs on ViT-Tiny, from the recipe to new maps.
 """
 

@@ -55,6 +55,12 @@ def test_tokens_exchanged_or_left_out_answer_as_pictures_do(name: str) -> None:
     for operator in ("grey", "black", "blur(sigma=3)", "drop_tokens"):
         answers = close(network, operator, network.grid)
         assert answers.by_tokens
+    image, hidden = asked(network, network.grid)
+    ragged = removal("drop_tokens").answers(network, image)
+    if ragged.ragged:  # unequally many tokens in one call
+        one = torch.cat([ragged(each[None]) for each in hidden])
+        assert len(set(hidden.sum((1, 2)))) > 2
+        assert torch.allclose(ragged(hidden), one, rtol=1e-4, atol=1e-5 * float(one.abs().max()))
     whole = Grid(1, network.grid.cols, patch=network.patch)  # cells of many patches
     assert close(network, "grey", whole).by_tokens
     close(network, "mean", network.grid)

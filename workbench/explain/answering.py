@@ -17,6 +17,7 @@ from workbench.models.quick import QuickTokens, alike, number_format, quick_netw
 from workbench.models.transformer import gather_tokens
 
 Bools = NDArray[np.bool_]
+FEW = 4  # pictures that a convnet takes together on a CPU: more leave the cache
 Each = Callable[[Network, NDArray[np.float32], Bools], Tensor]
 
 
@@ -53,6 +54,12 @@ class Answers:
     def by_tokens(self) -> bool:
         """Whether tokens are exchanged or left out, and no pictures shown."""
         return self._tokens is not None
+
+    @property
+    def ragged(self) -> bool:
+        """Whether unequally many cells may be removed in one call."""
+        dropping = isinstance(self.operator, DropTokens)
+        return not dropping or (self._tokens is not None and self._tokens.ragged)
 
     @torch.no_grad()
     def __call__(self, hidden: Bools) -> Tensor:
@@ -119,10 +126,15 @@ class Answers:
         if self._painted is not None:
             return quick.logits(torch.where(hidden[..., None], self._painted, self._embedded))
         counts = (~hidden).sum(1)
-        if int(counts.min()) == 0 or len(set(counts.tolist())) > 1:
+        most, fewest = int(counts.max()), int(counts.min())
+        if fewest == 0 or (fewest < most and not quick.ragged):
             return self._generic(hidden.view(-1, *self.network.grid.shape).cpu().numpy())
-        visible = hidden.to(torch.int8).argsort(dim=1, stable=True)[:, : int(counts[0])]
-        return quick.logits(gather_tokens(self._embedded.expand(len(hidden), -1, -1), visible))
+        visible = hidden.to(torch.int8).argsort(dim=1, stable=True)[:, :most]
+        tokens = gather_tokens(self._embedded.expand(len(hidden), -1, -1), visible)
+        if fewest == most:
+            return quick.logits(tokens)
+        there = torch.arange(most, device=hidden.device) < counts[:, None]
+        return quick.logits(tokens, there)
 
     def _of_both(self, away: Tensor, join: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """Scores of what `join` makes of the picture with everything removed and as it is."""
@@ -132,9 +144,11 @@ class Answers:
         if network.own:
             return network.logits(join(away, self._picture))
         pictures = join(network.prepare(away), network.prepare(self._picture))
-        if network.kind == "convnet":
-            pictures = pictures.contiguous(memory_format=torch.channels_last)
-        return network.logits_of(pictures).float()
+        if network.kind != "convnet":
+            return network.logits_of(pictures).float()
+        few = FEW if pictures.device.type == "cpu" else len(pictures)
+        parts = (each.contiguous(memory_format=torch.channels_last) for each in pictures.split(few))
+        return torch.cat([network.logits_of(each).float() for each in parts])
 
     def _generic(self, hidden: Bools) -> Tensor:
         many = np.broadcast_to(self.image, (len(hidden), *self.image.shape)).astype(np.float32)

@@ -101,7 +101,7 @@ class Removal:
         Raises:
             BadInput: masks that hide everything where something must be visible.
         """
-        for rows in self._batches(hidden, batch):
+        for rows in self._batches(hidden, batch, answers.ragged):
             scores = answers(hidden[rows]).cpu()
             yield torch.from_numpy(rows), scores
 
@@ -136,13 +136,15 @@ class Removal:
                 "visible, or remove with a fill."
             )
 
-    def _batches(self, hidden: Bools, batch: int) -> Generator[NDArray[np.int64]]:
-        """Row numbers; dropped tokens must be equally many in a batch."""
+    def _batches(self, hidden: Bools, batch: int, ragged: bool) -> Generator[NDArray[np.int64]]:
+        """Row numbers; dropped tokens are equally many in a batch, or about as many if `ragged`."""
         order = np.arange(len(hidden))
         groups = [order]
         if getattr(self.operator, "name", "") == "drop_tokens":
             counts = hidden.reshape(len(hidden), -1).sum(1)
-            groups = [order[counts == each] for each in np.unique(counts)]
+            groups = [counts.argsort(kind="stable")]
+            if not ragged:
+                groups = [order[counts == each] for each in np.unique(counts)]
         for group in groups:
             for first in range(0, len(group), batch):
                 yield group[first : first + batch]

@@ -72,7 +72,11 @@ class PackedBlock(nn.Module):
         self._down = PackedLinear(block.mlp.fc2, gain=gains[1])
 
     def forward(
-        self, x: Tensor, tail: int | None = None, maps: list[Tensor] | None = None
+        self,
+        x: Tensor,
+        tail: int | None = None,
+        maps: list[Tensor] | None = None,
+        keys: Tensor | None = None,
     ) -> Tensor:
         """See `Block`."""
         b, n, d = x.shape
@@ -81,7 +85,7 @@ class PackedBlock(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         if tail is not None:
             q, x = q[:, :, -tail:], x[:, -tail:].contiguous()
-        out = attended(q, k, v, maps).transpose(1, 2).reshape(b, -1, d)
+        out = attended(q, k, v, maps, keys).transpose(1, 2).reshape(b, -1, d)
         x = self._proj.added(out, x)
         y = normalised(x, self._second)
         return self._down.added(self._up.forward(y), x)

@@ -89,6 +89,11 @@ class QuickTokens:
         self._twin = prepared_encoder(encoder, network.device, dtype)
         self._head, self._first_only = _head(network.asked)
 
+    @property
+    def ragged(self) -> bool:
+        """Whether pictures with unequally many tokens can be asked about together."""
+        return self._first_only
+
     @torch.no_grad()
     def embedded(self, pictures: Tensor) -> Tensor:
         """Patches of pictures [b, 3, h, w] in [0, 1] with their positions, [b, n, d]."""
@@ -99,16 +104,25 @@ class QuickTokens:
         return self._twin.patch_embed(patches.to(self.dtype)) + place
 
     @torch.no_grad()
-    def logits(self, tokens: Tensor) -> Tensor:
-        """Scores [b, classes] of the tokens [b, k, d] that are there, in any order."""
+    def logits(self, tokens: Tensor, there: Tensor | None = None) -> Tensor:
+        """Scores [b, classes] of the tokens [b, k, d] that are there, in any order.
+
+        `there` bool [b, k] is False for what only fills up a row that has fewer; None for none.
+        Only networks that read the tokens in front alone can be asked so, see `ragged`.
+        """
         twin, prefix = self._twin, self._twin.shape.prefix
         blocks: Any = twin.blocks
         # Attention knows no order: what stands in front comes last, where a block can be asked for
         # it alone.
         x = twin.norm_pre(torch.cat([tokens, *twin.front(len(tokens), tokens)], dim=1))
+        keys = None
+        if there is not None:
+            keys = torch.zeros(len(x), 1, 1, x.shape[1], dtype=x.dtype, device=x.device)
+            keys[:, 0, 0, : there.shape[1]].masked_fill_(~there, -torch.inf)
         for block in blocks[:-1]:
-            x = block(x)
-        x = twin.norm(blocks[-1](x, prefix if self._first_only else None)).float()
+            x = block(x, None, None, keys)
+        x = blocks[-1](x, prefix if self._first_only else None, None, keys)
+        x = twin.norm(x).float()
         if prefix and not self._first_only:
             x = torch.cat([x[:, -prefix:], x[:, :-prefix]], dim=1)
         return self.network.finished(self._head(x))

@@ -55,12 +55,12 @@ def attend(q: Tensor, k: Tensor, v: Tensor, keys: Tensor | None = None) -> Tenso
     On a CPU the fused kernel is slow in bf16 at the lengths of a masked encoder (about 3 times at
     197 tokens), so short bf16 sequences take the explicit form there.
     """
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[2] <= EXPLICIT_TOKENS:
+        return attention_map(q, k, keys) @ v
     if keys is not None:
         return F.scaled_dot_product_attention(
             q, k, v, keys if keys.ndim == 4 else keys[:, None, None]
         )
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[2] <= EXPLICIT_TOKENS:
-        return attention_map(q, k) @ v
     return F.scaled_dot_product_attention(q, k, v)
 
 

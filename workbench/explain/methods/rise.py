@@ -81,7 +81,8 @@ def smooth_masks(
     bits = torch.from_numpy((rng.random((count, 1, cells, cells)) < keep).astype(np.float32))
     one_more = ((cells + 1) * step[0], (cells + 1) * step[1])
     large = F.interpolate(bits, one_more, mode="bilinear", align_corners=False)[:, 0]
-    rows = torch.from_numpy(rng.integers(0, step[0], count))[:, None] + torch.arange(height)
-    cols = torch.from_numpy(rng.integers(0, step[1], count))[:, None] + torch.arange(width)
-    at = torch.arange(count)[:, None, None]
-    return large[at, rows[:, :, None], cols[:, None, :]].numpy()
+    tops, lefts = rng.integers(0, step[0], count), rng.integers(0, step[1], count)
+    out = np.empty((count, height, width), np.float32)
+    for each, whole, top, left in zip(out, large.numpy(), tops, lefts, strict=True):
+        each[:] = whole[top : top + height, left : left + width]
+    return out

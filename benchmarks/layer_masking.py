@@ -1,0 +1,135 @@
+"""Layer masking of ResNet-50 beside the official code: same weights, pictures and masks.
+
+    python benchmarks/layer_masking.py [--batches 1,16] [--rounds 5] [--threads 2]
+
+`PEERS_DIR` names a folder with a checkout of SriramB-98/layer_masking. Half of 14 x 14 patches are
+hidden. Ours is timed as `intervene` on a network as it is, and as the quick copy that explanations
+and the missingness page ask, in fp32 and, where it pays here, in bf16; the official code also in
+slices of one picture, which is not how it comes. All take turns; ratios are medians over rounds of
+(official / ours), by wall and by CPU time.
+"""
+
+import argparse
+import gc
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from workbench.explain.removal import removal
+from workbench.interventions import intervene
+from workbench.masks import Grid, Mask
+from workbench.models.network import Network, network_of
+from workbench.models.precision import bf16_pays
+from workbench.models.quick import quick_network
+
+
+def official() -> Any:
+    """The official ResNet-50, or an end that says what is missing."""
+    folder = Path(os.environ.get("PEERS_DIR", "")) / "layer_masking"
+    if not (folder / "sal_resnet.py").is_file():
+        raise SystemExit("the official code is not at hand; set PEERS_DIR")
+    sys.path.insert(0, str(folder))
+    import sal_resnet  # pyright: ignore[reportMissingImports]
+
+    torch.manual_seed(0)
+    return sal_resnet.resnet50().eval()
+
+
+def runs_of(peer: Any, network: Network, batch: int) -> dict[str, Callable[[], Tensor]]:
+    """What is timed, by name, each giving scores [batch, classes]."""
+    generator = torch.Generator().manual_seed(batch)
+    pictures = torch.rand(batch, 3, 224, 224, generator=generator)
+    hidden = (torch.rand(batch, 14, 14, generator=generator) < 0.5).numpy()
+    prepared = network.prepare(pictures)
+    seen = F.interpolate(torch.from_numpy(~hidden)[:, None].float(), scale_factor=16)
+    arrays, way = pictures.numpy(), removal("layer_mask")
+    mask = Mask(hidden, Grid(14, 14, patch=16))
+
+    def changed() -> Tensor:
+        with intervene(network, "layer_mask", mask=mask):
+            return network.logits(arrays)
+
+    def sliced() -> Tensor:
+        pairs = zip(prepared.split(1), seen.split(1), strict=True)
+        return torch.cat([peer((x, m, [100, 5])) for x, m in pairs])
+
+    runs: dict[str, Callable[[], Tensor]] = {
+        "official": lambda: peer((prepared, seen, [100, 5])),
+        "plain resnet50": lambda: network.logits_of(prepared),
+        "ours, intervene": changed,
+    }
+    if batch > 1:
+        runs["official, sliced"] = sliced
+    for precision in ("fp32", "bf16")[: 1 + bf16_pays(torch.device("cpu"))]:
+        quick = quick_network(network, pictures[:1], precision)
+        runs[f"ours {precision}"] = lambda q=quick: way.each(q, arrays, hidden)
+    return runs
+
+
+def compared(runs: dict[str, Callable[[], Tensor]], batch: int, rounds: int) -> dict[str, Any]:
+    """Seconds and ratios; the first round warms up and tells how far answers are apart."""
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
+    wanted = runs["official"]()
+    apart: dict[str, float] = {}
+    for turn in range(rounds + 1):
+        for name, run in runs.items():
+            gc.collect()
+            began = time.perf_counter(), time.process_time()
+            found = run()
+            ended = time.perf_counter(), time.process_time()
+            if turn:
+                spent[name].append((ended[0] - began[0], ended[1] - began[1]))
+            elif name != "plain resnet50":
+                apart[name] = float((found - wanted).abs().max() / wanted.abs().max())
+    medians = {name: [statistics.median(each) for each in zip(*rows, strict=True)]
+               for name, rows in spent.items()}  # fmt: skip
+    ratios = {
+        name: [
+            round(statistics.median(b[at] / a[at] for a, b in zip(rows, spent["official"])), 2)  # noqa: B905
+            for at in (0, 1)
+        ]
+        for name, rows in spent.items()
+        if name != "official"
+    }  # fmt: skip
+    return {
+        "batch": batch, "threads": torch.get_num_threads(), "rounds": rounds,
+        "ms a picture [wall, cpu]": {
+            name: [round(1000 * each / batch, 1) for each in both]
+            for name, both in medians.items()
+        },
+        "apart, of the largest score": {name: f"{each:.1e}" for name, each in apart.items()},
+        "official / it [wall, cpu]": ratios,
+    }  # fmt: skip
+
+
+@torch.no_grad()
+def main() -> None:
+    """Print one JSON document a batch size."""
+    reader = argparse.ArgumentParser(description=__doc__)
+    reader.add_argument("--batches", default="1,16")
+    reader.add_argument("--rounds", type=int, default=5)
+    reader.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = reader.parse_args()
+    torch.set_num_threads(given.threads)
+    peer = official()
+    model = timm.create_model("resnet50").eval()
+    weights = peer.state_dict()
+    model.load_state_dict({name: weights[name] for name in model.state_dict()})
+    network = network_of(model, "resnet50")
+    for batch in map(int, given.batches.split(",")):
+        print(json.dumps(compared(runs_of(peer, network, batch), batch, given.rounds), indent=1),
+              flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
