@@ -28,7 +28,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("interventions", "sparsity"),
     ("objectives", "explain"),
     ("scores",),
-    ("evaluations", "analysis"),
+    ("evaluations", "analysis", "features"),
     ("runs",),
     ("scenes",),
     ("atlas", "cli", "commands", "doctor", "notebook", "lessons", "__main__"),
@@ -42,7 +42,7 @@ UPWARD = {  # `python -m workbench app` and `studio` are the places below the ap
 
 TORCH_ANYWHERE = {
     "models", "objectives", "interventions", "sparsity", "explain", "scores", "evaluations",
-    "analysis", "runs",
+    "analysis", "features", "runs",
 }  # fmt: skip
 TORCH_IN_FUNCTIONS = {"data", "scenes", "doctor"}
 TOOLKITS = {"streamlit", "gradio"}

@@ -15,6 +15,7 @@ from workbench.commands.app import app as app_command
 from workbench.commands.atlas import atlas
 from workbench.commands.doctor import doctor
 from workbench.commands.explain import explain, missingness
+from workbench.commands.features import features
 from workbench.commands.gallery import gallery
 from workbench.commands.imports import masks
 from workbench.commands.inside import attend, interventions
@@ -51,6 +52,7 @@ cli.command("search")(search)
 cli.command("studio")(studio)
 for command in (objectives, presets, sweep, interventions, attend, explain, missingness):
     cli.command(command.__name__)(command)
+cli.add_typer(features, name="features")
 cli.add_typer(masks, name="masks")
 cli.add_typer(runs, name="runs")
 cli.add_typer(sweeps, name="sweeps")
