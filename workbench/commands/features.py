@@ -234,7 +234,7 @@ def heads(
         "model": model, "region": region, "fill": fill, "pictures": names, "seed": seed,
         "heads": ranked, "winners": [list(found.places[at]) for at in found.winners],
         "edges": [
-            [list(found.places[a]), list(found.places[b]), count] for a, b, count in found.edges
+            [list(found.places[a]), list(found.places[b]), told] for a, b, told in found.edges
         ],
     }  # fmt: skip
     write_bytes(folder / "report.json", as_text(record).encode())
