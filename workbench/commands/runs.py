@@ -215,9 +215,15 @@ def export(
 
     written = export_run(name, out, folder, half)
     found = load_network(written.resolve())  # what was written is read before it is promised
+    alone = "total_stride" in (written / "config.json").read_text(encoding="utf-8")
+    how = (
+        "its strides fit small pictures, which load_network restores and timm does not"
+        if alone
+        else f'timm.create_model("local-dir:{written}", pretrained=True)'
+    )
     say(
         {"folder": str(written), "classes": list(found.labels), "size": list(found.size)},
-        [f"written to {written}", f'timm.create_model("local-dir:{written}", pretrained=True)'],
+        [f"written to {written}", how],
         as_json,
     )
 
