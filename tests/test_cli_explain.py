@@ -25,7 +25,7 @@ def test_a_photo_is_explained_and_judged(classifier, tmp_path, capsys) -> None:
     out = tmp_path / "why"
     assert run(["explain", "coffee", "--model", str(classifier), "--method", "occlusion",
                 "--remove-with", "drop_tokens", "--target", "cat", "--out", str(out),
-                "--json"]) == 0  # fmt: skip
+                "--json", "--draws", "1"]) == 0  # fmt: skip
     told = json.loads(capsys.readouterr().out)
     assert told == json.loads((out / "report.json").read_text())
     assert (told["label"], told["target"], told["removal"]) == ("cat", 0, "drop_tokens(layer=0)")

@@ -47,6 +47,7 @@ def own(nets: tuple[Network, Network], workbench_home: Path) -> Iterator[Path]:
 def told(spec: AttributionSpec) -> dict[str, list[Any]]:
     made = list(attributions(spec))
     assert all(a.done <= b.done for a, b in pairwise(made))
+    assert all(each.done <= each.total or not each.total for each in made)
     assert made[-1].done == made[-1].total
     names = ("said", "map", "judged", "agreement")
     return {n: [x for x in (getattr(each, n) for each in made) if x is not None] for n in names}

@@ -213,7 +213,12 @@ export default mounter((root, view) => {
   function drawStage() {
     const found = current();
     for (const button of [asPng, asNpy]) button.disabled = !found;
-    if (!found) return setText(now, data.methods.length ? "No map yet." : "Choose a method.");
+    legend.classList.toggle("hidden", !found);
+    if (!found) {
+      stage.getContext("2d").clearRect(0, 0, stage.width, stage.height);
+      setText(hint, "");
+      return setText(now, ["done", "failed"].includes(root.dataset.state) ? "There is no map to show: every method tells why." : "No map yet.");
+    }
     root.style.setProperty("--shape", said.get(found.row)?.shape ?? 1);
     paint(stage, found);
     const many = data.networks.length > 1 ? ` in ${data.networks[found.row]}` : "";

@@ -60,10 +60,10 @@ class Removal:
             BadInput: an intervention of another kind of network.
         """
         if isinstance(self.operator, Intervention) and network.kind not in self.operator.on:
-            better = "layer_mask" if network.kind == "convnet" else "drop_tokens or hide_keys"
+            better = {"convnet": "layer_mask, or ", "vit": "drop_tokens or hide_keys, or "}
             raise BadInput(
-                f"removing by {self.operator.name} does not go with {network.name}; take {better}, "
-                "or a fill such as grey."
+                f"removing by {self.operator.name} does not go with {network.name}; take "
+                f"{better.get(network.kind, '')}a fill such as grey."
             )
 
     def answers(

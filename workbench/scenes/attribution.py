@@ -87,6 +87,7 @@ def _map(
     key = (seen.name, weights_time(seen.name), spec.photo, spec.fit, spec.target, method, remove,
            spec.batch, spec.seed)  # fmt: skip
     found = _known(key) if kept else None
+    ended = count.left_out if found is not None else count.after
     try:
         if found is None:
             found = yield from counted(steps_of(spec, seen, method), count, budget)
@@ -94,7 +95,7 @@ def _map(
                 _keep(key, found)
     except BadInput as error:
         made = MapMade(seen.row, seen.name, method, problem=str(error))
-        yield count.after(budget, map=made)
+        yield count.left_out(budget, map=made)
         return
     seen.maps[method] = found
     sizes = np.abs(found.values)
@@ -103,7 +104,7 @@ def _map(
         seen.row, seen.name, method, found, found.cells(seen.grid), top or float(sizes.max()),
         chosen.signed,
     )  # fmt: skip
-    yield count.after(budget, map=made)
+    yield ended(budget, map=made)
 
 
 def _known(key: Any) -> Any:

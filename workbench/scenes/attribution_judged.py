@@ -15,6 +15,7 @@ from workbench.scenes.attribution_spec import AttributionSpec
 
 BASELINES = ("random", "centre")
 CURVE, ROAD_SHARES, SETS = 21, 5, 40
+LAYERS = 3  # how often weights are drawn anew: the head, half of the layers, all
 NEAR = 0.02  # largest change of a pixel for the sensitivity, captum's
 
 
@@ -49,9 +50,18 @@ class Agreed:
 
 def planned_judging(spec: AttributionSpec, seen: Seen) -> int:
     """About how many pictures the judgement shows."""
-    each = 2 * CURVE * len(spec.ways) + 2 * ROAD_SHARES * spec.draws
-    again = sum(planned(method, seen) for method in spec.methods) * (spec.draws + 3)
-    return SETS + each * (len(spec.methods) + len(BASELINES)) + again
+    baselines = sum(f"{name}()" not in spec.methods for name in BASELINES)
+    return SETS + baselines * _each(spec) + sum(_of(spec, seen, each) for each in spec.methods)
+
+
+def _each(spec: AttributionSpec) -> int:
+    """Pictures of the curves and of ROAD of one map."""
+    return 2 * CURVE * len(spec.ways) + 2 * ROAD_SHARES * spec.draws
+
+
+def _of(spec: AttributionSpec, seen: Seen, method: str) -> int:
+    """Pictures of everything that a method's map is judged by."""
+    return _each(spec) + planned(method, seen) * (spec.draws + LAYERS)
 
 
 def judged(spec: AttributionSpec, seen: Seen, count: Count) -> Generator[Made]:
@@ -62,7 +72,9 @@ def judged(spec: AttributionSpec, seen: Seen, count: Count) -> Generator[Made]:
 
     maps = _cells(seen)
     if not maps:
+        yield count.left_out(planned_judging(spec, seen))
         return
+    yield count.left_out(sum(_of(spec, seen, each) for each in spec.methods if each not in maps))
     network = asked_of(seen.network, seen.image)
     target = next(iter(seen.maps.values())).target
     for name in BASELINES:
@@ -162,7 +174,7 @@ def _randomised(
         except BadInput:  # such as Grad-CAM without a gradient: there is no such map any more
             found.append(0.0)
         yield count.after(budget)
-    count.before += budget * (3 - len(layers))
+    count.left_out(budget * (LAYERS - len(layers)))
     return layers, tuple(found)
 
 

@@ -82,6 +82,11 @@ class Count:
         share = step.done / max(step.total, 1)
         return Made(self.before + int(planned * min(share, 1.0)), self.total)
 
+    def left_out(self, planned: int, **brought: Any) -> Made:
+        """A part that was planned to show so many and shows none."""
+        self.total -= planned
+        return Made(self.before, self.total, **brought)
+
     def after(self, planned: int, **brought: Any) -> Made:
         """The end of such a part."""
         self.before += planned
