@@ -231,7 +231,7 @@ export default mounter((root, view) => {
     setText(ends[0], signed ? `−${brief(top)}` : "0");
     setText(ends[1], `${signed ? "+" : ""}${brief(top)}`);
     const words = signed ? "Red speaks for it, blue against it, grey does not count." : "Red counts, grey does not.";
-    const labels = [...new Set(good.map((each) => each.label))];
+    const labels = [...new Set(good.filter((each) => each.score).map((each) => each.label))];
     const apart = labels.length > 1 ? `The networks answer ${labels.join(" and ")}: choose a class to compare them for one.` : "";
     setText(hint, `${words} ${apart} ${found[choice.grain].values.length > 4096 ? "One value in two hundred lies beyond the scale." : ""}`);
   }

@@ -107,7 +107,7 @@ def choose_target(found: Choices) -> None:
         )
         return
     now, names = current().target, list(dict.fromkeys(found.classes))
-    if now.isdigit() and int(now) < len(found.classes):
+    if now.isascii() and now.isdigit() and int(now) < len(found.classes):
         now = found.classes[int(now)]
     same = [name for name in names if name.lower() == now.lower()]
     value = same[0] if same else now or TOP
@@ -268,7 +268,7 @@ def _put(**fields: Any) -> None:
 def _chosen(field: str) -> None:
     value: Any = st.session_state[f"attribution_{field}"]
     if field == "target":
-        value = "" if value == TOP else value
+        value = "" if value == TOP else _numbered(value)
     if field == "beside":
         value = "" if value == NONE else value
     if field == "ways":
@@ -278,6 +278,14 @@ def _chosen(field: str) -> None:
         _put(network=value, target="")
         return
     _put(**{field: value})
+
+
+def _numbered(name: str) -> str:
+    """A class by name; a name that is a number gives way to its place, which numbers mean."""
+    found = offers()
+    if name.strip().lstrip("-").isdigit() and found is not None and name in found.classes:
+        return str(found.classes.index(name))
+    return name
 
 
 def _methods_chosen() -> None:
