@@ -114,7 +114,12 @@ class RunList {
     const going = new Set(this.last.rows.filter((row) => !isOver(row.state)).map((row) => row.id));
     const ids = [...this.picked].filter((id) => !going.has(id));
     const stay = this.picked.size - ids.length;
-    const no = make("button", { type: "button", class: "act", text: "Keep", onclick: () => this.sure.classList.add("hidden") });
+    const close = () => {
+      this.sure.classList.add("hidden");
+      this.gone.focus();
+    };
+    this.sure.onkeydown = (event) => { if (event.key === "Escape") close(); };
+    const no = make("button", { type: "button", class: "act", text: "Keep", onclick: close });
     const yes = make("button", { type: "button", class: "act grave", text: "Delete for good", onclick: () => this.deleteAll(ids) });
     const words = [ids.length ? `Delete ${ids.length === 1 ? "one run" : `${ids.length} runs`} with all checkpoints and pictures, for good?` : "",
       stay ? `${stay === 1 ? "One that waits or runs stays" : `${stay} that wait or run stay`}: stop ${stay === 1 ? "it" : "them"} first.` : ""].join(" ").trim();

@@ -140,7 +140,12 @@ class RunPage {
     return make("div", { class: "deeds" }, this.softly, this.now, this.resume, make("span", { class: "pair" }, this.judge, this.by), this.gone);
   }
   ask(question, yes, act) {
-    const close = () => this.sure.classList.add("hidden");
+    const before = this.node.getRootNode().activeElement;
+    const close = () => {
+      this.sure.classList.add("hidden");
+      before?.focus();
+    };
+    this.sure.onkeydown = (event) => { if (event.key === "Escape") close(); };
     const first = button("Keep it", close);
     this.sure.replaceChildren(make("span", { text: question }), button(yes, () => { close(); act(); }, "grave"), first);
     this.sure.classList.remove("hidden");
