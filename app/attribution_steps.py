@@ -76,7 +76,7 @@ def _said(said: Said) -> dict[str, Any]:
 def _map(made: MapMade) -> dict[str, Any]:
     told: dict[str, Any] = {
         "row": made.row, "network": made.network, "method": made.method,
-        "title": title(made.method), "problem": _refusal(made),
+        "title": title(made.method), "problem": _refusal(made) if made.problem else "",
     }  # fmt: skip
     found = made.found
     if found is None or made.cells is None:
@@ -112,9 +112,9 @@ def _notes(found: Any) -> list[str]:
 
 
 def _refusal(made: MapMade) -> str:
-    """The sentence as it is where it begins with a network's own name."""
-    named = made.problem.startswith(made.network)
-    return made.problem if named or not made.problem else whole(made.problem)
+    """The sentence without the method's name, as it is where it begins with that of a network."""
+    text = made.problem.removeprefix(f"{made.method.partition('(')[0]}: ")
+    return text if text.startswith(made.network) else whole(text)
 
 
 def _judged(made: Judged) -> dict[str, Any]:

@@ -26,7 +26,7 @@ const ATTRIBUTION_CSS = `
   .tile { display: grid; gap: 3px; padding: 0; border: 0; background: none; text-align: left; align-content: start; border-radius: 8px; min-width: 0; }
   .tile .box { position: relative; border-radius: 8px; overflow: hidden; aspect-ratio: var(--shape, 1); background: var(--st-secondary-background-color); }
   .tile canvas { width: 100%; height: 100%; display: block; image-rendering: pixelated; }
-  .tile .why { position: absolute; inset: 0; padding: 8px; font-size: 0.74rem; line-height: 1.3; overflow: auto; background: var(--st-secondary-background-color); opacity: 1; }
+  .tile .why { position: absolute; inset: 0; padding: 8px; font-size: 0.74rem; line-height: 1.3; overflow: auto; background: var(--st-secondary-background-color); overflow-wrap: anywhere; }
   .tile b { font-size: 0.8rem; font-weight: 600; overflow-wrap: anywhere; } .tile small { font-size: 0.72rem; opacity: 0.75; line-height: 1.3; overflow-wrap: anywhere; }
   .tile:hover .box, .tile:focus-visible .box { outline: 2px solid var(--st-primary-color); }
   .tile[aria-pressed="true"] .box { outline: 3px solid var(--st-primary-color); }
@@ -280,7 +280,7 @@ export default mounter((root, view) => {
     grain.set(choice.grain);
     drawRows();
     drawStage();
-    judge.draw(data);
+    judge.draw(data, [...maps.values()].some((each) => !each.problem && !each.blank));
   }
 
   return {

@@ -23,7 +23,7 @@ const JUDGED_CSS = `
   .judged .read { min-height: 1.4em; }
   .judged .matrices { display: flex; flex-wrap: wrap; gap: 14px 26px; } .judged .matrices > div { max-width: 100%; min-width: 0; }
   .judged .matrices td { text-align: center; color: #14201c; } .judged .matrices thead th { text-align: center; white-space: normal; max-width: 7rem; }
-  .judged .lead { background: var(--st-primary-color); color: var(--st-background-color); border: 0; border-radius: 8px; padding: 6px 14px; font-weight: 600; justify-self: start; }
+  .judged .lead { background: var(--st-primary-color); color: var(--st-background-color); border: 0; border-radius: 8px; padding: 6px 14px; font-weight: 600; justify-self: start; } .judged .lead:disabled { opacity: 0.45; cursor: default; }
 `;
 const LINES = ["#0f766e", "#c2410c", "#6d28d9", "#1d4ed8", "#be185d", "#4d7c0f", "#b45309", "#0e7490"];
 const BASE = { random: "#888888", centre: "#555555" };
@@ -79,11 +79,12 @@ class JudgedPart {
   busy(on) {
     this.going = on;
   }
-  draw(data) {
-    const shape = JSON.stringify([data.networks, data.judge, [...this.rows.keys()], this.agreements.size, this.going]);
+  draw(data, any) {
+    const shape = JSON.stringify([any, data.networks, data.judge, [...this.rows.keys()], this.agreements.size, this.going]);
     if (this.drawn === shape) return;
     this.drawn = shape;
     this.button.classList.toggle("hidden", data.judge);
+    this.button.disabled = !any;
     this.intro.classList.toggle("hidden", data.judge && this.rows.size > 0);
     this.sections.replaceChildren(...data.networks.flatMap((name, row) => this.section(name, row, data)), ...(this.rows.size ? [this.words()] : []));
     const found = [...this.agreements.values()];
