@@ -157,6 +157,8 @@ def perturbing(name: str, rounds: int, remove_with: str, which: tuple[str, ...])
                 network, image, 0, m, remove_with, grid=GRID, precision=p
             )
             pairs[ours], counts[ours] = f"captum {each}", COUNTS[each]
+    for precision in FORMATS:  # what is found out once a process
+        explain(network, image, 0, "lime(count=2)", remove_with, grid=GRID, precision=precision)
     row = told(f"{name}, {remove_with}, captum {batch} at a time", runs, pairs, counts, rounds)
     if remove_with == "black" and "feature_ablation" in which:
         peer = runs["captum feature_ablation"]()[0, 0, 8::16, 8::16].numpy()

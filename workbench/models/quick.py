@@ -55,14 +55,15 @@ def quick_network(network: Network, picture: Tensor, precision: str = "auto") ->
     if plain.own or plain.dtype != torch.float32 or not untouched(plain.module):
         return network
     if plain.kind == "convnet":
-        made = prepared_convnet(plain.module, plain.prepare(picture), dtype)
+        made, said = prepared_convnet(plain.module, plain.prepare(picture), dtype)
         quick = replace(plain, module=made)
     elif dtype == torch.float32:
         return network
     else:
         made = network_of(copy.deepcopy(plain.module).to(dtype), plain.name)
         quick = replace(made, labels=plain.labels, mean=plain.mean, std=plain.std)
-    same = alike(plain.logits(picture), quick.logits(picture), dtype)
+        said = plain.logits(picture)
+    same = alike(said.flatten(1), quick.logits(picture), dtype)
     return network.around(quick) if same else network
 
 

@@ -52,15 +52,17 @@ def packed_conv2d(x: Tensor, conv: PackedConv) -> Tensor:
 
 
 @torch.no_grad()
-def prepared_convnet(module: nn.Module, example: Tensor, dtype: torch.dtype) -> nn.Module:
-    """A copy of a convnet in evaluation mode for `forward` without gradients alone.
+def prepared_convnet(
+    module: nn.Module, example: Tensor, dtype: torch.dtype
+) -> tuple[nn.Module, Tensor]:
+    """A copy of a convnet for `forward` without gradients alone, and what it said before.
 
     Which norm and which ReLU follow a convolution is seen by running `example` [b, c, h, w] through
     the copy. A network that uses what a convolution gives in two ways would come out wrong: compare
     the copy with the original before it is used.
     """
     twin = copy.deepcopy(module).eval()
-    chains, shapes = _chains(twin, example)
+    chains, shapes, said = _chains(twin, example)
     parents = {child: (owner, name) for owner in twin.modules()
                for name, child in owner.named_children()}  # fmt: skip
     followed: dict[nn.Module, bool] = {}
@@ -90,13 +92,16 @@ def prepared_convnet(module: nn.Module, example: Tensor, dtype: torch.dtype) -> 
             setattr(owner, name, PackedConv(cast(nn.Conv2d, conv), shapes[conv], relu))
         elif relu:
             setattr(owner, name, nn.Sequential(conv, nn.ReLU()))
-    return twin
+    return twin, said
 
 
 def _chains(
     twin: nn.Module, example: Tensor
-) -> tuple[dict[nn.Conv2d, list[nn.Module]], dict[nn.Module, torch.Size]]:
-    """For each plain convolution the norm and the ReLU that read its result, and what it reads."""
+) -> tuple[dict[nn.Conv2d, list[nn.Module]], dict[nn.Module, torch.Size], Tensor]:
+    """Which norm and ReLU read the result of each plain convolution, and what it reads.
+
+    The last is what the network says of the example.
+    """
     chains: dict[nn.Conv2d, list[nn.Module]] = {}
     shapes: dict[nn.Module, torch.Size] = {}
     # a result that something was added to in place is another one: its version tells
@@ -130,13 +135,13 @@ def _chains(
     handles = [each.register_forward_hook(hook) for each in watched]
     handles += [each.register_forward_pre_hook(before) for each in watched]
     try:
-        twin(example)
+        said: Tensor = twin(example)
     finally:
         for handle in handles:
             handle.remove()
     once = {conv: after for conv, after in chains.items()
             if all(calls[each] == 1 for each in (conv, *after))}  # fmt: skip
-    return once, shapes
+    return once, shapes, said
 
 
 def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
