@@ -48,6 +48,9 @@ def test_a_photo_is_explained_and_judged(classifier, tmp_path, capsys) -> None:
     assert run(["explain", "coffee", "--model", str(classifier), "--out", str(out),
                 "--target", "wolf"]) == 2  # fmt: skip
     assert "'wolf' is no class of" in capsys.readouterr().err
+    assert run(["explain", "coffee", "--model", str(classifier), "--out", str(out),
+                "--precision", "fp8"]) == 2  # fmt: skip
+    assert "precision is 'fp8'" in capsys.readouterr().err
 
 
 def test_missingness_prints_a_row_a_setting(classifier, tmp_path, capsys) -> None:

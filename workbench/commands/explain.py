@@ -39,6 +39,9 @@ def explain(
     seed: Annotated[int, number_option("Decides whatever is drawn.")] = 0,
     batch: Annotated[int, number_option("Pictures at a time at most; bounds the memory.")] = 16,
     draws: Annotated[int, number_option("Repetitions while judging.")] = 3,
+    precision: Annotated[
+        str, typer.Option(help="fp32, bf16 (quick, small falls drown), or auto: what pays here.")
+    ] = "fp32",
     as_json: AsJson = False,
 ) -> None:
     """Say which parts of a photo a class rests on, and judge it by removing them.
@@ -57,7 +60,7 @@ def explain(
     spec = AttributionSpec(
         photo=photo, fit=fit, network=model, target=target or "", methods=recipes_in(method),  # pyright: ignore[reportArgumentType]
         remove=remove_with, judge=bool(ways), ways=ways or AttributionSpec.ways, seed=seed,
-        batch=batch, draws=draws,
+        batch=batch, draws=draws, precision=precision,
     )  # fmt: skip
     told = _followed(attributions(spec, pixels, [network]))
     said = told["said"]

@@ -119,7 +119,7 @@ def steps_of(spec: AttributionSpec, seen: Seen, method: str, image: Floats | Non
 
     return explaining(
         seen.network, seen.image if image is None else image, spec.target or None, method,
-        spec.remove, grid=seen.grid, seed=spec.seed, batch=spec.batch,
+        spec.remove, grid=seen.grid, seed=spec.seed, batch=spec.batch, precision=spec.precision,
     )  # fmt: skip
 
 

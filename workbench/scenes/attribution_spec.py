@@ -15,6 +15,8 @@ MOST_METHODS, MOST_WAYS, MOST_BATCH, MOST_DRAWS = 8, 6, 256, 20
 FRESH = (*LISTED, "timm:swin_tiny_patch4_window7_224", "timm:resnet18", "timm:convnext_atto",
          "timm:efficientnet_b0")  # fmt: skip
 
+PRECISIONS = ("fp32", "bf16", "auto")
+
 
 @dataclass(frozen=True, kw_only=True)
 class AttributionSpec:
@@ -23,7 +25,8 @@ class AttributionSpec:
     `network` is explained, and `beside`, if it is named, on the same scale. `target` is a class by
     name or number, "" for the class with the highest score, or for its features where a network has
     no classes. `methods` are recipes of `METHODS` and `remove` is what removed means for those that
-    remove. `batch` pictures are shown at a time at most. `mask` is painted on the picture and
+    remove; they are answered in `precision`, fp32, bf16 or auto (bf16 where it pays). `batch`
+    pictures are shown at a time at most. `mask` is painted on the picture and
     compared with the maps, "" for none; its patches are those of the model `drawn_on`. With `judge`
     the maps are judged, by curves under each of `ways`, and by `draws` repetitions.
 
@@ -45,6 +48,7 @@ class AttributionSpec:
     judge: bool = False
     ways: tuple[str, ...] = ("black()", "blur()")
     draws: int = 3
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         """Check every field and write recipes in their canonical form."""
@@ -57,6 +61,8 @@ class AttributionSpec:
             value, least = getattr(self, name), 0 if name == "seed" else 1
             if type(value) is not int or not least <= value <= most:
                 raise BadInput(f"{name} is {shown(value)}, wanted {least} to {most}; take {least}.")
+        if self.precision not in PRECISIONS:
+            raise BadInput(f"precision is {shown(self.precision)}; take {', '.join(PRECISIONS)}.")
         if len(self.target) > 200:
             raise BadInput(f"target is {shown(self.target)}, wanted the name of a class.")
         methods = tuple(dict.fromkeys(str(METHODS.parse(each)) for each in self.methods))
@@ -114,7 +120,7 @@ class AttributionSpec:
             words += ["--remove-with", self.remove]
             words += ["--target", self.target] if self.target else []
             words += ["--judge", "; ".join(self.ways) if self.judge else ""]
-            for name in ("fit", "seed", "batch", "draws"):
+            for name in ("fit", "seed", "batch", "draws", "precision"):
                 if getattr(self, name) != getattr(AttributionSpec, name):
                     words += [f"--{name}", str(getattr(self, name))]
             lines.append(shlex.join([*words, "--out", f"explained{at + 1 if at else ''}"]))
