@@ -24,6 +24,7 @@ from workbench.commands.matrix import matrix
 from workbench.commands.measure import measure
 from workbench.commands.models import evaluate, models, train
 from workbench.commands.reconstruct import reconstruct
+from workbench.commands.retrain import retrain
 from workbench.commands.runs import objectives, presets, runs, sweep
 from workbench.commands.scores import score, scores
 from workbench.commands.search import search
@@ -54,6 +55,7 @@ for command in (objectives, presets, sweep, interventions, attend, explain, miss
     cli.command(command.__name__)(command)
 cli.add_typer(features, name="features")
 cli.add_typer(masks, name="masks")
+cli.add_typer(retrain, name="retrain")
 cli.add_typer(runs, name="runs")
 cli.add_typer(sweeps, name="sweeps")
 

@@ -230,7 +230,7 @@ def heads(
         }
         for at in found.order
     ]
-    record = {
+    record: dict[str, Any] = {
         "model": model, "region": region, "fill": fill, "pictures": names, "seed": seed,
         "heads": ranked, "winners": [list(found.places[at]) for at in found.winners],
         "edges": [
