@@ -228,7 +228,7 @@ print(found[0], found[1])
 """
 
 
-def memory(few: int = 2000, many: int = 20000) -> list[dict[str, Any]]:
+def memory(few: int = 1000, many: int = 8000) -> list[dict[str, Any]]:
     """Peak memory of a process after few and after many masks (Linux): it must not grow."""
     rows = []
     for method, operator in (("rise", "black"), ("rise", "drop_tokens"), ("lime", "grey"),

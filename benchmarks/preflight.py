@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from workbench.data.sets import DATASETS
 from workbench.runs.launching import configured
 from workbench.runs.rehearsing import preflight
 from workbench.runs.store import Run, RunStore
@@ -42,6 +43,22 @@ def peak_of(run: Run) -> int:
     return most
 
 
+def resident() -> int:
+    """Bytes that this process holds (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(each.split()[1] for each in lines if each.startswith("VmRSS:")))
+
+
+def decoded(folder: Path) -> dict[str, float]:
+    """Megabytes (10^6) of CIFAR-10's training pictures in memory, and by how much we grew."""
+    dataset = DATASETS.parse(f'cifar10(path="{folder}")')
+    before = resident()
+    pictures = dataset.load(32)
+    grown = resident() - before
+    return {"pictures": len(pictures), "decoded_mb": pictures.images.nbytes / 1e6,
+            "grown_mb": round(grown / 1e6, 1)}  # fmt: skip
+
+
 def main() -> None:
     """Print one line a preset: foretold and taken in MB, and the quotient."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -49,6 +66,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--data", type=Path, default=None, help="folder with CIFAR-10")
     told = parser.parse_args()
+    if told.data is not None:
+        print(json.dumps({"cifar10": decoded(told.data)}), flush=True)
     for name in told.presets.split(","):
         changes = {"steps": told.steps, "save_every": 5, "picture_every": 5, "warmup": 1}
         if told.data is not None and name.startswith("cifar10"):

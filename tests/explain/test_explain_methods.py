@@ -16,7 +16,8 @@ from workbench.errors import BadInput
 from workbench.explain import Stopped, explain
 from workbench.explain.attributing import explaining
 from workbench.explain.attribution import Attribution
-from workbench.explain.methods import METHODS
+from workbench.explain.methods import METHODS, Asked, Step
+from workbench.explain.methods.coalitions import HANDFUL
 from workbench.explain.methods.rise import smooth_masks
 from workbench.explain.removal import removal, stretched
 from workbench.masks import Grid
@@ -85,6 +86,24 @@ def test_on_a_linear_network_each_method_gives_what_a_cell_adds(operator, away) 
     sums = np.array([[wanted[i : i + 2, j : j + 2].sum() for j in range(3)] for i in range(3)])
     assert wide[0, 0] == pytest.approx(sums[0, 0], abs=1e-3)
     assert wide[1, 1] == pytest.approx(sums[:2, :2].mean(), abs=1e-3)
+
+
+@pytest.mark.parametrize("method", ["kernel_shap(count=2200)", "lime(count=2100, ridge=0)"])
+def test_coalitions_are_held_by_the_handful_and_add_up(method: str, monkeypatch) -> None:
+    held: list[int] = []
+
+    def without(self: Asked, hidden: np.ndarray):
+        held.append(len(hidden))
+        return (yield from plain(self, hidden))
+
+    plain = Asked.without
+    monkeypatch.setattr(Asked, "without", without)
+    steps: list[Step] = []
+    found = explain(linear(), IMAGE, 1, method, "grey", grid=GRID, watch=steps.append)
+    assert np.allclose(found.values, in_cells(worth(1, 0.5)), atol=1e-2)
+    assert max(held) == HANDFUL and len(held) > 2
+    assert [each.done for each in steps] == sorted({each.done for each in steps})
+    assert steps[-1].done == steps[-1].total == found.evaluations == sum(held)
 
 
 def test_saliency_is_the_weight_and_names_and_class_zero_work() -> None:
