@@ -56,11 +56,16 @@ def test_a_photo_is_explained_and_judged(classifier, tmp_path, capsys) -> None:
 def test_missingness_prints_a_row_a_setting(classifier, tmp_path, capsys) -> None:
     out = tmp_path / "rows.json"
     assert run(["missingness", "--model", str(classifier), "--data", "photos", "--count", "6",
-                "--shares", "0; 0.5", "--order", "random; salient_first",
+                "--grid", "4x4", "--shares", "0; 0.5", "--order", "random; salient_first",
                 "--out", str(out)]) == 0  # fmt: skip
     text = capsys.readouterr().out
-    rows = json.loads(out.read_text())["rows"]
+    record = json.loads(out.read_text())
+    rows = record["rows"]
+    assert record["grid"]["rows"] == record["grid"]["cols"] == 4
     assert len(rows) == 2 * 5 * 2 == sum("[" in line for line in text.splitlines())
     assert all(row["same"] == 1 for row in rows if row["share"] == 0)
+    other = ["--grid", "2x2", "--count", "2", "--remove-with", "drop_tokens"]
+    assert run(["missingness", "--model", str(classifier), *other]) == 2
+    assert "4 x 4 patches" in capsys.readouterr().err
     assert run(["missingness", "--model", str(classifier), "--shares", "half"]) == 2
     assert "wanted numbers" in capsys.readouterr().err

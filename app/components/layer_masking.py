@@ -211,6 +211,7 @@ def _card(found: Answers, answer: Answer, first: Answer) -> dict[str, Any]:
         "entropy": f"{answer.entropy:.2f} bits",
         "top": [(found.label(int(at)), f"{answer.probabilities[at]:.1%}") for at in leading],
         "note": whole(answer.note) if answer.note else "",
+        "empty": _empty(answer),
         "layers": [
             {
                 "name": layer.name,
@@ -222,6 +223,13 @@ def _card(found: Answers, answer: Answer, first: Answer) -> dict[str, Any]:
             for layer in answer.layers
         ],
     }
+
+
+def _empty(answer: Answer) -> str:
+    """A warning where an answer rests on nothing."""
+    if not answer.layers or np.isfinite(answer.layers[-1].moved).any():
+        return ""
+    return "Nothing visible reaches the last layer: this is said of no picture at all."
 
 
 def _mean(moved: Any) -> str:

@@ -96,7 +96,8 @@ export default mounter((root, view) => {
     return make("article", { class: "way", "data-way": answer.way }, make("h3", { text: answer.name, title: answer.recipe }), stageOf(answer, at === 0),
       answer.note ? make("p", { class: "why problem", text: answer.note }) : make("div", { class: `top${answer.changed ? " other" : ""}` },
         make("span", { text: answer.said, "data-said": "" }), make("span", { text: answer.confidence })),
-      answer.note ? null : make("dl", { class: "rest" }, ...top, make("div", { class: "bits" }, make("dt", { class: "bits", text: "entropy" }), make("dd", { class: "bits", text: answer.entropy }))));
+      answer.note ? null : make("dl", { class: "rest" }, ...top, make("div", { class: "bits" }, make("dt", { class: "bits", text: "entropy" }), make("dd", { class: "bits", text: answer.entropy }))),
+      answer.empty ? make("p", { class: "why problem", text: answer.empty }) : null);
   }
   function layers() {
     const shown = data.answers.filter((answer) => answer.layers.length);
