@@ -40,7 +40,7 @@ def explain(
     batch: Annotated[int, number_option("Pictures at a time at most; bounds the memory.")] = 16,
     draws: Annotated[int, number_option("Repetitions while judging.")] = 3,
     precision: Annotated[
-        str, typer.Option(help="fp32, bf16 (quick, small falls drown), or auto: what pays here.")
+        str, typer.Option(help="fp32, bf16 (quicker, less exact), or auto: what pays here.")
     ] = "fp32",
     as_json: AsJson = False,
 ) -> None:

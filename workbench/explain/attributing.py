@@ -51,9 +51,10 @@ def explain(
         grid: cells that are removed; by default the network's patches, 16 pixels in a convnet.
         seed: of whatever is drawn.
         batch: pictures at a time at most, which bounds the memory.
-        precision: of the answers that methods with a removal get: "fp32"; "bf16", 2 to 3 times as
-            fast where the machine has it, scores then being off by about 1e-2 of the largest, so
-            that small falls drown; or "auto", bf16 where it pays.
+        precision: of the answers that methods with a removal get: "fp32"; "bf16", about twice as
+            fast where the machine has it, scores then being off by some thousandths of the largest
+            (on a trained classifier maps keep their ranks; where all falls are tiny they do not);
+            or "auto", bf16 where it pays.
         watch: called with each `Step`; return True to stop.
 
     Raises:
