@@ -155,7 +155,7 @@ def test_a_search_stops_between_two_batches_and_shows_no_more_at_once(
         made = next(steps)
     steps.close()
     handle.remove()
-    assert max(seen) == 6 and sum(seen) < 60 and 0 < made.done < made.total == 5000
+    assert 1 < max(seen) <= 6 and sum(seen) < 60 and 0 < made.done < made.total == 5000
     assert torch.is_grad_enabled()
 
 

@@ -284,7 +284,7 @@ def test_memory_is_bounded_by_the_batch_and_a_search_can_be_stopped() -> None:
     network, seen = linear(), []
     network.module.register_forward_pre_hook(lambda _m, args: seen.append(len(args[0])))
     explain(network, IMAGE, 1, "rise(count=50, cells=4)", "grey", grid=GRID, batch=7)
-    assert max(seen) == 7 and sum(seen) >= 50
+    assert 1 < max(seen) <= 7 and sum(seen) >= 50
     with pytest.raises(Stopped):
         explain(network, IMAGE, 1, "rise(count=50)", "grey", batch=7, watch=lambda s: s.done >= 14)
 
