@@ -77,12 +77,16 @@ def show(
 
     rows = table(list(SweepStore().get(name)))
     cells = [
-        (row["method"], f"{row['share']:.2f}", f"{row['top']:.1%}", f"{row['bottom']:.1%}",
-         f"{row['diff']:+.1%} ± {row['half']:.1%}", str(row["seeds"]))
+        (row["method"], f"{row['share']:.2f}", _told(row["top"]), _told(row["bottom"]),
+         f"{_told(row['diff'], '+.1%')} ± {_told(row['half'])}", str(row["seeds"]))
         for row in rows
     ]  # fmt: skip
     heads = ("method", "kept", "top", "bottom", "DiffROAR", "seeds")
     say({"name": name, "rows": rows}, columns(heads, cells), as_json)
+
+
+def _told(value: float, form: str = ".1%") -> str:
+    return format(value, form) if value == value else "–"
 
 
 def _numbers(text: str) -> list[float]:
