@@ -127,7 +127,7 @@ def test_what_cannot_be_measured_is_said() -> None:
     network, images = network_named("convnext_tiny"), pictures(network_named("convnext_tiny"))
     with pytest.raises(BadInput, match=r"1\.0 is no share"):
         list(missingness(network, images, shares=(1.0,)))
-    with pytest.raises(BadInput, match="remove with layer_mask"):
+    with pytest.raises(BadInput, match="take layer_mask"):
         list(missingness(network, images, operators=["drop_tokens"]))
     with pytest.raises(BadInput, match="'outside' is no share"):
         list(missingness(network, images, orders=["outside"]))  # pyright: ignore
