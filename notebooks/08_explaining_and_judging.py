@@ -173,8 +173,9 @@ check(..., "cb367185107e", hint="The first minus the second.")
 check(..., "cba4b6b6203e", hint="Both halves are halves.")
 
 # %% [markdown]
-# That takes two trainings for every map, so no cell of this notebook does it: the card of the
-# method says that a difference below the spread over seeds is none.
+# That takes two trainings for every map and seed, so no cell of this notebook does it: for a run of
+# yours `python -m workbench retrain start RUN` queues them, and `retrain show` has the table. A
+# difference below the spread over seeds is none.
 #
 # ## Yours now
 #
