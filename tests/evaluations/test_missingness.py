@@ -125,6 +125,8 @@ def test_a_silhouette_tells_its_class_when_painted_and_not_when_missing() -> Non
 
 def test_what_cannot_be_measured_is_said() -> None:
     network, images = network_named("convnext_tiny"), pictures(network_named("convnext_tiny"))
+    with pytest.raises(BadInput, match=r"share 0\.9 of 4 cells is all of them"):
+        list(missingness(network, images, shares=(0.1, 0.9), grid=Grid(2, 2, patch=16)))
     with pytest.raises(BadInput, match=r"1\.0 is no share"):
         list(missingness(network, images, shares=(1.0,)))
     with pytest.raises(BadInput, match="take layer_mask"):

@@ -93,7 +93,7 @@ class Missing:
 def entropy_bits(shares: NDArray[Any]) -> NDArray[np.float64]:
     """Entropy of each row, in bits."""
     p = shares.astype(float)
-    return -(p * np.log2(np.where(p > 0, p, 1))).sum(1)
+    return 0.0 - (p * np.log2(np.where(p > 0, p, 1))).sum(1)  # no minus before a zero
 
 
 def missingness(
@@ -122,7 +122,8 @@ def missingness(
         operators: fills, "layer_mask" (convnets), "drop_tokens" or "hide_keys" (transformers).
         orders: "random", "salient_first", "salient_last".
         shares: of cells to remove, 0 to below 1.
-        grid: cells; by default the network's patches, 16 pixels in a convnet.
+        grid: cells; by default the network's patches, in a convnet 16 pixels or
+            eighths of a small picture.
         seed: of the random order.
         batch: pictures at a time at most.
 
@@ -136,6 +137,7 @@ def missingness(
     chosen = [removal(each) for each in operators]
     _check(network, chosen, orders, shares)
     cells = grid or cells_of(network, (pictures.shape[2], pictures.shape[3]))
+    _check_cells(cells, shares)
     whole = _probabilities(network, removal("grey"), pictures, None, batch)
     before = whole.argmax(1)
     # quicker and equal; hooks and later changes would not reach it, so it lives in here alone
@@ -165,6 +167,15 @@ def _check(
             f"{shown(wrong[0])} is no share from 0 to below 1 and no order of "
             f"{', '.join(get_args(Order))}; correct it."
         )
+
+
+def _check_cells(cells: Grid, shares: Sequence[float]) -> None:
+    for share in shares:
+        if cells.count(share) == cells.size:
+            raise BadInput(
+                f"share {share:g} of {cells.size} cells is all of them, wanted one left at least; "
+                "take smaller shares or a finer grid."
+            )
 
 
 def _probabilities(

@@ -48,7 +48,8 @@ def explain(
         method: recipe of a method, see `METHODS`.
         remove_with: what "removed" means: a fill such as "grey", "black", "blur", "neighbour", or
             "layer_mask" (convnets), "drop_tokens", "hide_keys" (transformers).
-        grid: cells that are removed; by default the network's patches, 16 pixels in a convnet.
+        grid: cells that are removed; by default the network's patches, in a convnet 16 pixels or
+            eighths of a small picture.
         seed: of whatever is drawn.
         batch: pictures at a time at most, which bounds the memory.
         precision: of the answers that methods with a removal get: "fp32"; "bf16", about twice as

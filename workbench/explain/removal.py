@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.errors import BadInput, shown
+from workbench.errors import BadInput, nearest, shown
 from workbench.explain.answering import Answers, stretched
 from workbench.fills import FILLS, Fill
 from workbench.interventions import INTERVENTIONS, Intervention, intervene
@@ -17,6 +17,7 @@ from workbench.models.network import Network
 
 INSIDE = ("drop_tokens", "hide_keys", "layer_mask")
 BATCH = 16
+CELLS = 8  # along the shorter side of a small picture, at least
 SLICE = 2  # pictures with masks that a convnet takes together on a CPU: more leave the cache
 Bools = NDArray[np.bool_]
 
@@ -167,13 +168,17 @@ def removal(recipe: "str | Removal | Fill | Intervention") -> Removal:
         known = [each for each in FILLS.names() if not FILLS.get(each).transparent]
         raise BadInput(
             f"{shown(recipe)} removes nothing that is known; choose one of: "
-            f"{', '.join([*known, *INSIDE])}."
+            f"{', '.join([*known, *INSIDE])}{nearest(name, [*known, *INSIDE])}."
         )
     return Removal(FILLS.parse(recipe))
 
 
 def cells_of(network: Network, size: tuple[int, int]) -> Grid:
-    """The cells that are removed where nothing else is said: patches, or 16 pixels in a convnet."""
+    """The cells that are removed where nothing else is said: a transformer's patches.
+
+    In a convnet squares of 16 pixels, smaller where fewer than 8 would stand along a side.
+    """
     if network.kind != "convnet":
         return network.grid
-    return Grid(max(1, size[0] // 16), max(1, size[1] // 16), patch=16)
+    side = max(1, min(16, min(size) // CELLS))
+    return Grid(size[0] // side, size[1] // side, patch=side)
