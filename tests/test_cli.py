@@ -95,7 +95,8 @@ def test_drawing_nothing_or_everything_is_legal(run: Run, ratio: int, count: int
     "arguments, wanted",
     [
         (["draw", "blok(ratio=0.6)"], "'blok' is no known strategy; choose one of: "),
-        (["draw", "block(ration=0.6)"], "'ration' is no knob of it; choose one of: ratio"),
+        (["draw", "block(ration=0.6)"], "no knob of it; choose one of: ratio, min_patches, min_as"),
+        (["draw", "blok(ratio=0.6)"], "uniform, units; block is the nearest."),
         (["draw", "block(ratio=-0.1)"], "-0.1"),
         (["draw", "block(ratio=1.5)"], "1.5"),
         (["draw", "block(ratio=float('nan'))"], "choose one of"),
@@ -105,13 +106,12 @@ def test_drawing_nothing_or_everything_is_legal(run: Run, ratio: int, count: int
         (["draw", "block(ratio=0.6)", "--grid", "0x4"], "from 1"),
         (["draw", "block(ratio=0.6)", "--grid", "99999x99999"], "at most"),
         (["draw", "block(ratio=0.6)", "--count", "0"], "count"),
-        (["draw", "block(ratio=0.6)", "--count", "-1"], "count"),
         (["draw", "block(ratio=0.6)", "--count", "99999999999"], "count"),
         (["draw", "block(ratio=0.6)", "--count", "many"], "'many' is no whole number"),
         (["draw", "block(ratio=0.6)", "--seed", "-5"], "seed"),
         (["draw", "block(ratio=0.6)", "--out", "masks.txt"], ".npz"),
-        (["draw"], "Missing argument"),
-        (["draw", "random", "--colour", "red"], "No such option"),
+        (["draw"], "Missing argument 'RECIPE'; see `python -m workbench draw --help`."),
+        (["explain", "coffee", "--model", "x", "--out", __file__ + "/why"], "is a file"),
         (["drew", "random"], "No such command 'drew'"),
     ],
 )
@@ -318,7 +318,8 @@ def test_a_bad_photo_is_refused_before_anything_is_written(
         (["--fit", "squeeze"], "fit is 'squeeze', but must be one of crop, letterbox, resize"),
         (["--precision", "fp8"], "precision is 'fp8'"),
         (["--device", "tpu"], "device is 'tpu'"),
-        (["--seed", "-1"], "seed"),
+        (["--model", "cifar10_vit"], "no model is called 'cifar10_vit'; known models: default"),
+        (["--map", "a=nowhere.npy"], "without --mask nothing looks at it"),
     ],
 )
 def test_a_bad_setting_is_status_2_and_one_sentence(

@@ -64,8 +64,10 @@ def test_missingness_prints_a_row_a_setting(classifier, tmp_path, capsys) -> Non
     assert record["grid"]["rows"] == record["grid"]["cols"] == 4
     assert len(rows) == 2 * 5 * 2 == sum("[" in line for line in text.splitlines())
     assert all(row["same"] == 1 for row in rows if row["share"] == 0)
-    other = ["--grid", "2x2", "--count", "2", "--remove-with", "drop_tokens"]
+    other = ["--grid", "2x2", "--shares", "0.5", "--remove-with", "drop_tokens"]
     assert run(["missingness", "--model", str(classifier), *other]) == 2
     assert "4 x 4 patches" in capsys.readouterr().err
     assert run(["missingness", "--model", str(classifier), "--shares", "half"]) == 2
     assert "wanted numbers" in capsys.readouterr().err
+    assert run(["missingness", "--model", str(classifier), "--count", "-1"]) == 2
+    assert "--count is -1, but must be 1 or more" in capsys.readouterr().err

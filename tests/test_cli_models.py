@@ -187,6 +187,13 @@ def test_a_second_signal_is_not_swallowed() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_the_list_of_models_names_the_networks_to_look_inside(run: Run) -> None:
+    status, told, err = run("models")
+    assert status == 0 and "cifar10_convnet, cifar10_vit, timm:NAME and run:ID" in told, err
+    record = json.loads(run("models", "--json")[1])
+    assert {"cifar10_convnet", "cifar10_vit"} <= set(record["networks"])
+
+
 def test_a_refused_mask_leaves_no_empty_folder(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     status, _, err = run("reconstruct", "astronaut", "--mask", "random(ratio=1)", "--out", out)

@@ -97,7 +97,7 @@ def test_search_takes_a_whole_recipe_and_a_file(run: Run, tmp_path: Path) -> Non
         (["matrix", "coffee", "--ratios", "1.5"], "from 0 to 1"),
         (["matrix", "coffee", "--masks", "nope"], "nope"),
         (["matrix", "nowhere.png"], "no file and no photo"),
-        (["search", "best", "coffee"], "choose one of"),
+        (["search", "best", "coffee"], "is no search; write worst, smallest, or"),
         (["search", "worst", "coffee", "--aim", "20"], "--aim is no setting of worst_mask"),
         (["search", "worst", "coffee", "--ratio", "0"], "some must be hidden"),
         (["search", "smallest", "coffee", "--pixels", "half"], "whole"),

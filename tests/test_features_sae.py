@@ -52,7 +52,7 @@ def test_a_training_that_was_broken_off_ends_where_an_unbroken_one_does():
         next(learn(tokens, SaeConfig(steps=31), kept))
     with pytest.raises(BadInput, match="too few"):
         next(learn(tokens[:1], config))
-    with pytest.raises(BadInput, match="must be above 0"):
+    with pytest.raises(BadInput, match="steps is 0, wanted 1 or more"):
         SaeConfig(steps=0)
 
 

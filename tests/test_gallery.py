@@ -161,11 +161,25 @@ def test_the_command_writes_page_and_sheet(
     assert "<title>Mask strategies</title>" in (out / "index.html").read_text()
 
 
+def test_the_command_takes_a_picture_of_the_users(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own <b>.png"
+    Image.fromarray(np.full((90, 150, 3), (200, 20, 20), np.uint8)).save(own)
+    monkeypatch.setattr("workbench.scenes.gallery.MASKS.names", lambda: ["random"])
+    assert cli.run(["gallery", "--photo", str(own), "--out", str(tmp_path / "g"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["photo"] == str(own)
+    text = (tmp_path / "g/index.html").read_text()
+    assert "own &lt;b&gt;.png" in text and "photo=upload-" in text
+    sheet = np.asarray(Image.open(tmp_path / "g/gallery.png").convert("RGB")).astype(int)
+    assert ((sheet[..., 0] > 150) & (sheet[..., 1] < 60)).mean() > 0.01  # the red photo shows
+
+
 def test_the_command_refuses_an_unknown_photo(
     tmp_path: Path, workbench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(["gallery", "--out", str(tmp_path), "--photo", "nowhere"]) == 2
-    assert "'nowhere' is no photo here" in capsys.readouterr().err
+    assert "'nowhere' is no file and no photo here" in capsys.readouterr().err
 
 
 def test_the_picture_for_the_readme_is_small() -> None:

@@ -28,6 +28,7 @@ from workbench.commands.retrain import retrain
 from workbench.commands.runs import objectives, presets, runs, sweep
 from workbench.commands.scores import score, scores
 from workbench.commands.search import search
+from workbench.commands.sections import Sections
 from workbench.commands.studio import studio
 from workbench.commands.sweeps import sweeps
 from workbench.errors import BadInput
@@ -36,7 +37,8 @@ BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
 cli = typer.Typer(
     name="workbench",
-    help="Hide parts of pictures and look at what a model makes of the rest.",
+    cls=Sections,
+    help="Hide parts of pictures and of networks, and look at what is made of the rest.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -77,7 +79,8 @@ def run(arguments: list[str]) -> int:
         return _refuse(str(problem), BAD_INPUT)
     except TyperException as problem:
         told = problem.format_message().rstrip(". ")
-        return _refuse(f"{told}; see `python -m workbench --help`.", BAD_INPUT)
+        at = getattr(getattr(problem, "ctx", None), "command_path", "python -m workbench")
+        return _refuse(f"{told}; see `{at} --help`.", BAD_INPUT)
     except Exit as leaving:
         return leaving.exit_code
     except (Abort, KeyboardInterrupt):
@@ -90,7 +93,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _refuse(sentence: str, status: int) -> int:
-    print(" ".join(sentence.split()), file=sys.stderr)
+    told = " ".join(sentence.split())
+    print(told if told.endswith((".", "!", "?")) else f"{told}.", file=sys.stderr)
     return status
 
 

@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
-from workbench.errors import BadInput, shown
+from workbench.errors import BadInput, nearest, shown
 from workbench.params import TEXT_LIMIT, knobs, validate
 from workbench.schedules import FORMS
 
@@ -157,9 +157,9 @@ class Registry(Generic[M]):
             found = self._from_offer(name)
         if found is None:
             kind = self.base.__name__.lower()
-            known = ", ".join(self.names())
+            known = self.names()
             reason = self._problems.get(name, f"{shown(name)} is no known {kind}")
-            raise BadInput(f"{reason}; choose one of: {known}.")
+            raise BadInput(f"{reason}; choose one of: {', '.join(known)}{nearest(name, known)}.")
         return found
 
     def _from_file(self, name: str) -> type[M] | None:
@@ -249,8 +249,8 @@ class Registry(Generic[M]):
         for keyword in node.keywords:
             if keyword.arg not in known:
                 raise BadInput(
-                    f"{member.name}: {shown(keyword.arg)} is no knob of it; "
-                    f"choose one of: {', '.join(known) or 'no knobs'}."
+                    f"{member.name}: {shown(keyword.arg)} is no knob of it; choose one of: "
+                    f"{', '.join(known) or 'no knobs'}{nearest(keyword.arg, known)}."
                 )
             if keyword.arg in values:
                 raise BadInput(f"{member.name}: {keyword.arg} is given twice; give it once.")

@@ -13,7 +13,10 @@ from workbench.errors import BadInput, shown
 def atlas(
     words: Annotated[
         list[str] | None,
-        typer.Argument(help="Words of the system, its title or its mask; all without them."),
+        typer.Argument(
+            metavar="[WORD]...",
+            help="Words of the system, its title or its mask; all without them.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

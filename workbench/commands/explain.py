@@ -8,7 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from workbench.commands.arguments import number_option
-from workbench.commands.output import AsJson, as_text, output_folder, say, table, write_bytes
+from workbench.commands.output import (
+    AsJson,
+    as_text,
+    check_folder,
+    output_folder,
+    say,
+    table,
+    write_bytes,
+)
 from workbench.commands.progress import Telling
 from workbench.errors import BadInput
 
@@ -19,7 +27,9 @@ Weights = Annotated[Path | None, typer.Option(help="With timm:NAME, a file of it
 
 
 def explain(
-    photo: Annotated[str, typer.Argument(help="A PNG, JPEG or WebP file, or a bundled photo.")],
+    photo: Annotated[
+        str, typer.Argument(metavar="PHOTO", help="A PNG, JPEG or WebP file, or a photo's name.")
+    ],
     model: Model,
     out: Annotated[Path, typer.Option(help="Folder for map.png, over.png, map.npy, report.json.")],
     method: Annotated[
@@ -54,6 +64,7 @@ def explain(
     from workbench.scenes.attribution import attributions
     from workbench.scenes.attribution_spec import AttributionSpec, recipes_in
 
+    check_folder(out)
     pixels, notes = opened(photo)
     network = named_network(model, weights)
     ways = recipes_in(judge)
@@ -182,7 +193,7 @@ def missingness(
     ),
     count: Annotated[int, number_option("Pictures at most.")] = 200,
     grid: Annotated[
-        str, typer.Option(help="ROWSxCOLS of cells; else patches, or 16 pixels in a convnet.")
+        str, typer.Option(help="ROWSxCOLS of cells; else patches, in a convnet 16 pixels or less.")
     ] = "",
     weights: Weights = None,
     out: Annotated[Path | None, typer.Option(help="Also write the numbers as this .json.")] = None,
@@ -198,9 +209,10 @@ def missingness(
     from workbench.explain.removal import cells_of
     from workbench.runs.networks import named_network
 
+    _check(count, out)
     network = named_network(model, weights)
     loaded = DATASETS.parse(data).load(max(network.size), train=False)
-    rows = np.random.default_rng(seed).permutation(len(loaded))[: max(1, count)]
+    rows = np.random.default_rng(seed).permutation(len(loaded))[:count]
     part = loaded.rows(np.sort(rows))
     images = _fitted(part.images, network.size)
     labels = part.labels if network.classes == len(part.classes) else None
@@ -224,6 +236,13 @@ def missingness(
     if out is not None:
         write_bytes(out, as_text(record).encode())
     say(record, _table(found, labels is not None), as_json)
+
+
+def _check(count: int, out: Path | None) -> None:
+    if count < 1:
+        raise BadInput(f"--count is {count}, but must be 1 or more; 200 is usual.")
+    if out is not None:
+        check_folder(out.parent)
 
 
 def _table(found: list[dict[str, Any]], labelled: bool) -> list[str]:

@@ -131,7 +131,9 @@ def _told(record: dict[str, Any]) -> list[str]:
 
 @features.command()
 def facets(
-    unit: Annotated[str, typer.Argument(help="class:5, 3:17 (layer:channel) or latent:40.")],
+    unit: Annotated[
+        str, typer.Argument(metavar="UNIT", help="class:5, 3:17 (layer:channel) or latent:40.")
+    ],
     out: Out,
     model: Model = "default",
     weights: Weights = None,
@@ -191,7 +193,7 @@ def facets(
 
 @features.command()
 def heads(
-    region: Annotated[str, typer.Argument(help="Mask that hides the property, as a recipe.")],
+    region: Annotated[str, typer.Argument(metavar="RECIPE", help="Mask that hides the property.")],
     out: Out,
     model: Model = "default",
     weights: Weights = None,

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import typer
 
 from workbench.commands.arguments import number_option
-from workbench.commands.output import AsJson, output_folder, say, write_bytes
+from workbench.commands.output import AsJson, check_folder, output_folder, say, write_bytes
 
 if TYPE_CHECKING:
     from workbench.scenes import SceneSpec
@@ -63,7 +63,9 @@ text.addEventListener("input", filter); kind.addEventListener("change", filter);
 
 def gallery(
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("gallery"),
-    photo: Annotated[str, typer.Option(help="Name of a bundled photo.")] = "astronaut",
+    photo: Annotated[
+        str, typer.Option(help="A PNG, JPEG or WebP file, or a photo's name.")
+    ] = "astronaut",
     seed: Annotated[int, number_option("Decides every random choice.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -73,13 +75,18 @@ def gallery(
     """
     from PIL import Image
 
+    from workbench.commands.reconstruct import chosen
+    from workbench.data import uploads
     from workbench.scenes import SceneSpec
     from workbench.scenes.gallery import contact_sheet, tiles
 
-    spec = SceneSpec(photo=photo, seed=seed)
+    check_folder(out)
+    spec, pixels, _ = chosen(SceneSpec(seed=seed), photo)
+    if pixels is not None:  # kept as an upload, so that the links of the page open it in the app
+        spec = spec.replace(photo=uploads.store(Path(photo).read_bytes(), name=photo))
     made = tiles(spec)
     folder = output_folder(out)
-    write_bytes(folder / "index.html", page(made, spec).encode())
+    write_bytes(folder / "index.html", page(made, spec, photo).encode())
     buffer = io.BytesIO()
     contact_sheet(made).quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     write_bytes(folder / "gallery.png", buffer.getvalue())
@@ -96,7 +103,7 @@ def gallery(
     say(record, lines, as_json)
 
 
-def page(made: "tuple[Tile, ...]", spec: "SceneSpec") -> str:
+def page(made: "tuple[Tile, ...]", spec: "SceneSpec", photo: str = "") -> str:
     """The gallery as one HTML page with its pictures inside; every text is escaped."""
     from workbench.scenes.gallery import KINDS
 
@@ -108,7 +115,7 @@ def page(made: "tuple[Tile, ...]", spec: "SceneSpec") -> str:
     )
     return PAGE.format(
         count=len(made),
-        about=html.escape(f"{spec.photo}, seed {spec.seed}, each at its defaults"),
+        about=html.escape(f"{photo or spec.photo}, seed {spec.seed}, each at its defaults"),
         kinds=kinds,
         tiles="".join(_article(each, spec) for each in made),
     )

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands.arguments import number_option
-from workbench.commands.output import AsJson, as_text, output_folder, say, table, write_bytes
+from workbench.commands.output import (
+    AsJson,
+    as_text,
+    check_folder,
+    output_folder,
+    say,
+    table,
+    write_bytes,
+)
 from workbench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -40,7 +48,9 @@ def _value(value: Any) -> Any:
 
 
 def attend(
-    photo: Annotated[str, typer.Argument(help="A PNG, JPEG or WebP file, or a bundled photo.")],
+    photo: Annotated[
+        str, typer.Argument(metavar="PHOTO", help="A PNG, JPEG or WebP file, or a photo's name.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the pictures, maps.npz and report.json.")],
     model: Annotated[
         str,
@@ -81,6 +91,7 @@ def attend(
 
     if query is not None and query < 0:
         raise BadInput(f"--query is {query}, but patches count from 0; leave it out for the class.")
+    check_folder(out)
     pixels, notes = opened(photo)
     network = named_network(model, weights)
     spec = InsideSpec(

@@ -29,8 +29,8 @@ SAY_EVERY = 10.0
 
 
 def models(as_json: AsJson = False) -> None:
-    """List the models that can be named."""
-    from workbench.models.catalog import broken_cards, list_models
+    """List the models that can be named: those that fill in pixels, and networks to look inside."""
+    from workbench.models.catalog import broken_cards, list_models, own_networks
 
     found: list[dict[str, Any]] = [
         {
@@ -51,8 +51,13 @@ def models(as_json: AsJson = False) -> None:
         for info in found
     ]
     lines = table(("model", "grid", "hash", "title"), rows)
+    networks = {name: str(path) for name, path in own_networks().items()}
+    lines += [
+        "These fill in pixels; only to look inside (attend, explain, missingness, features), also:",
+        f"  {', '.join([*networks, 'timm:NAME'])} and run:ID of any run",
+    ]
     lines += [f"Left out: {sentence}" for sentence in broken_cards()]
-    say({"models": found, "problems": broken_cards()}, lines, as_json)
+    say({"models": found, "networks": networks, "problems": broken_cards()}, lines, as_json)
 
 
 def train(

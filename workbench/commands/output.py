@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -49,6 +50,22 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in cells
     ]
+
+
+def check_folder(path: Path) -> None:
+    """Refuse before the work what `output_folder` would refuse after it; makes nothing.
+
+    Raises:
+        BadInput: a file stands in the way, or no right to write there.
+    """
+    try:
+        place = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+        why = "" if place.is_dir() else f"{place} is a file"
+        why = why or ("" if os.access(place, os.W_OK) else f"{place} may not be written to")
+    except OSError as error:
+        why = str(error.strerror)
+    if why:
+        raise BadInput(f"--out is {path}, which cannot be made a folder ({why}); choose another.")
 
 
 def output_folder(path: Path) -> Path:

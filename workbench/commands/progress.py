@@ -11,8 +11,8 @@ FIRST_SECONDS, TERMINAL_SECONDS, FILE_SECONDS = 1.0, 0.2, 10.0
 class Telling:
     """Tells how far long work is; short work stays quiet."""
 
-    def __init__(self, unit: str) -> None:
-        self.unit = unit
+    def __init__(self, unit: str, rate: bool = True) -> None:
+        self.unit, self._paced = unit, rate
         self._live = sys.stderr.isatty()
         self._first: tuple[float, int] | None = None
         self._next = 0.0
@@ -28,11 +28,13 @@ class Telling:
         began, before = self._first
         self._next = now + (TERMINAL_SECONDS if self._live else FILE_SECONDS)
         rate = (done - before) / (now - began)
-        left = max(total - done, 0) / rate if rate > 0 else 0
+        known = done - before > max(2, total / 50)  # the first few say little of the others
+        left = f", about {_span(max(total - done, 0) / rate)} to go" if known and rate > 0 else ""
         pace = (
             f"{rate:.0f} a second" if rate >= 2 else f"{1 / rate:.1f} s each" if rate > 0 else "-"
         )
-        line = f"{done} of {total} {self.unit}, {pace}, about {left:.0f} s to go{note}"
+        told = f", {pace}" if self._paced else ""
+        line = f"{done} of {total} {self.unit}{told}{left}{note}"
         if self._live:
             typer.echo(f"\r\033[K{line}", err=True, nl=False)
             self._open = True
@@ -44,3 +46,7 @@ class Telling:
         if self._open:
             typer.echo("", err=True)
             self._open = False
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -22,7 +22,7 @@ def evaluate_run(
     from workbench.runs.evaluating import INITIAL, evaluate_all, evaluate_encoder
     from workbench.runs.store import RunStore
 
-    telling = Telling("percent")
+    telling = Telling("percent", rate=False)
 
     def report(share: float) -> None:
         telling.tell(round(100 * share), 100)

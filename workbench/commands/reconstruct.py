@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from workbench.commands.arguments import number_option
-from workbench.commands.output import AsJson, as_text, output_folder, say, write_bytes
-from workbench.errors import BadInput, shown
+from workbench.commands.output import AsJson, as_text, check_folder, output_folder, say, write_bytes
+from workbench.errors import BadInput, nearest, shown
 
 if TYPE_CHECKING:
     from workbench.scenes import Scene, SceneSpec
@@ -55,6 +55,11 @@ def reconstruct(
         fill=fill, model=model, seed=seed, fit=fit, precision=precision, device=device
     )
     remarks: list[str] = []
+    if map and mask is None:
+        raise BadInput(
+            f"--map is {shown(map[0])}, but without --mask nothing looks at it; write for example "
+            '--mask \'guided(scores="drawn(map=\\"NAME\\")")\'.'
+        )
     if mask is not None:
         if mask_file is not None:
             raise BadInput(
@@ -64,6 +69,7 @@ def reconstruct(
         spec = spec.replace(mask=with_maps(mask, map or []))
     elif mask_file is not None:
         spec, remarks = with_mask_file(spec, mask_file)
+    check_folder(out)
     for given in photo:  # refuse before the first picture is made, not after the tenth
         chosen(spec, given)
     names = unique_names(photo)
@@ -169,10 +175,11 @@ def chosen(spec: "SceneSpec", given: str) -> "tuple[SceneSpec, Any, list[str]]":
     try:
         named.source(given)
     except BadInput:
-        known = ", ".join(info.name for info in photos())
+        names = [info.name for info in photos()]
+        known = ", ".join(names)
         raise BadInput(
             f"{shown(given)} is no file and no photo here; give a PNG, JPEG or WebP file, "
-            f"or one of: {known}, drawn-0, drawn-1, ..."
+            f"or one of: {known}, drawn-0, drawn-1, and so on{nearest(given, names)}."
         ) from None
     return spec.replace(photo=given), None, []
 

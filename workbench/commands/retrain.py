@@ -68,7 +68,7 @@ def start(
 
 @retrain.command()
 def show(
-    name: Annotated[str, typer.Argument(help="What `retrain start` said.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What `retrain start` said.")],
     as_json: AsJson = False,
 ) -> None:
     """Show DiffROAR by method and share, of what has ended so far."""

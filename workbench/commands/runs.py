@@ -247,7 +247,10 @@ def cancel(
 @runs.command("resume")
 def resume(
     name: RunName,
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Knobs to change, such as steps=2000."),
+    ] = None,
     wait: Wait = False,
     folder: Dir = None,
     as_json: AsJson = False,
@@ -300,7 +303,9 @@ def _mean(group: dict[str, Any], metric: str) -> str:
 
 @runs.command("queue")
 def queue(
-    settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Such as slots=2.")
+    ] = None,
     first: Annotated[str, typer.Option(help="A waiting run to start next.")] = "",
     folder: Dir = None,
     as_json: AsJson = False,
@@ -330,7 +335,12 @@ def sweep(
     over: Annotated[
         list[str], typer.Option(help="key=a,b,c or key=0..3; may be given repeatedly.")
     ],
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...", help="Knobs of all runs, other than the preset's."
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the sweep.")] = "",
     engine: Engine = "",
     wait: Wait = False,

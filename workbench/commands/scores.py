@@ -31,7 +31,9 @@ def scores(as_json: AsJson = False) -> None:
 
 def score(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="For example 'edges()'.")],
-    photo: Annotated[str, typer.Argument(help="A PNG, JPEG or WebP file, or a bundled photo.")],
+    photo: Annotated[
+        str, typer.Argument(metavar="PHOTO", help="A PNG, JPEG or WebP file, or a photo's name.")
+    ],
     grid: Annotated[
         str | None, typer.Option(help="ROWSxCOLS in patches; without it the model's own.")
     ] = None,

@@ -10,7 +10,7 @@ from workbench.commands.models import stop_signal
 from workbench.commands.output import AsJson, as_text, output_folder, say, write_bytes
 from workbench.commands.progress import Telling
 from workbench.commands.reconstruct import chosen
-from workbench.errors import BadInput
+from workbench.errors import BadInput, nearest, shown
 
 if TYPE_CHECKING:
     from workbench.scenes.searches import Progress, Search
@@ -87,6 +87,12 @@ def with_knobs(kind: str, changes: dict[str, Any]) -> "Search":
     """
     from workbench.scenes.searches import SEARCHES
 
+    name = kind.partition("(")[0].strip()
+    if name.isidentifier() and name not in (*SHORT, *SEARCHES.names()):
+        raise BadInput(
+            f"{shown(kind)} is no search; write worst, smallest, or a recipe of "
+            f"{', '.join(SEARCHES.names())}{nearest(name, SHORT)}."
+        )
     found = SEARCHES.parse(SHORT.get(kind, kind))
     known = [field.name for field in dataclasses.fields(found)]
     for name in changes:

@@ -33,10 +33,12 @@ class SaeConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.expansion, self.steps, self.batch) < 1 or self.lr <= 0 or self.penalty < 0:
+        for name in ("expansion", "steps", "batch"):
+            if getattr(self, name) < 1:
+                raise BadInput(f"{name} is {getattr(self, name)}, wanted 1 or more; correct it.")
+        if self.lr <= 0 or self.penalty < 0:
             raise BadInput(
-                f"expansion {self.expansion}, steps {self.steps}, batch {self.batch} and lr "
-                f"{self.lr} must be above 0, the penalty {self.penalty} not below; correct them."
+                f"lr {self.lr} must be above 0, the penalty {self.penalty} not below; correct them."
             )
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from workbench.errors import BadInput, shown
+from workbench.errors import BadInput, nearest, shown
 from workbench.models.catalog import RUN, list_models
 from workbench.models.checkpoint import (
     Checkpoint,
@@ -174,8 +174,10 @@ def _no_reconstructor(path: Path, state: Mapping[str, Tensor], heads: int | None
     )
 
 
-def locate(name_or_path: str | Path) -> Path:
+def locate(name_or_path: str | Path, others: Iterable[str] = ()) -> Path:
     """The file or folder meant: a path if it has a separator or a weights file's ending.
+
+    `others` are names that the caller knows beside those of models that fill in pixels.
 
     Raises:
         BadInput: an address, a path to nothing, or a name that is not known.
@@ -208,9 +210,14 @@ def locate(name_or_path: str | Path) -> Path:
             f"{text} is the name of a timm encoder, which has no decoder, so it cannot "
             f"reconstruct; {STILL} once its weights are in a file."
         )
+    names = [name for name in (*known, *others) if not name.startswith(RUN)]
+    count = sum(name.startswith(RUN) for name in known)
+    runs = f", {RUN}ID of {count} runs" if count else ""
+    here = re.fullmatch(r"\w[\w.\- ]{,99}", text) and Path(text).exists()
     raise BadInput(
-        f"no model is called {shown(text)}; known models: {', '.join(known) or 'none'}; "
-        "a path needs a separator, such as ./NAME."
+        f"no model is called {shown(text)}; known models: "
+        f"{', '.join(names) or 'none'}{runs}{nearest(text, names)}; a path needs a "
+        f"separator, such as ./{text if here else 'NAME'}."
     )
 
 

@@ -58,7 +58,8 @@ def load_network(
     elif weights is not None or size is not None or classes is not None:
         raise BadInput(f"{shown(text)} brings its own weights and size; give them with timm:NAME.")
     else:
-        path = named_networks().get(text) or locate(source)
+        named = named_networks()
+        path = named.get(text) or locate(source, named)
         found = _from_folder(path) if _is_timm_folder(path) else _ours(source)
     found.module.to(place, torch.float32).eval()
     if found.whole is not None:

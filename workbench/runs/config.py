@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from workbench.errors import BadInput, shown
+from workbench.errors import BadInput, nearest, shown
 from workbench.params import Knob, knobs, validate
 
 SCHEMA = 1
@@ -138,7 +138,8 @@ class RunConfig:
         for name, value in overrides.items():
             if name not in kinds:
                 raise BadInput(
-                    f"{shown(name)} is no knob of a run; choose one of: {', '.join(kinds)}."
+                    f"{shown(name)} is no knob of a run; choose one of: "
+                    f"{', '.join(kinds)}{nearest(name, kinds)}."
                 )
             values[name] = _read(name, kinds[name].kind, value)
         return dataclasses.replace(self, **values)

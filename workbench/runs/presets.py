@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import BadInput, shown
+from workbench.errors import BadInput, nearest, shown
 
 if TYPE_CHECKING:
     from workbench.runs.config import RunConfig
@@ -105,5 +105,8 @@ def run_preset(name: str) -> "RunConfig":
     """Return the set-up for runs called `name`, or BadInput with the known names."""
     known = run_presets()
     if name not in known:
-        raise BadInput(f"no preset is called {shown(name)}; known presets: {', '.join(known)}")
+        raise BadInput(
+            f"no preset is called {shown(name)}; known presets: "
+            f"{', '.join(known)}{nearest(name, known)}."
+        )
     return known[name]

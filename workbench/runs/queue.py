@@ -115,8 +115,9 @@ class Queue:
         """Change settings."""
         unknown = set(values) - {"slots", "gpus", "paused", "keep_going"}
         if unknown or any(value < 0 for value in values.values()) or values.get("slots") == 0:
+            told = ", ".join(f"{name}={value}" for name, value in values.items())
             raise BadInput(
-                f"the queue cannot take {values}; set slots (1 or more), gpus, paused, keep_going."
+                f"the queue cannot take {told}; set slots (1 or more), gpus, paused, keep_going."
             )
         with self._change() as db:
             for name, value in values.items():

@@ -1,6 +1,5 @@
 """Sweeps: a name, a folder, its runs, how far they are; cancelled, gone on with, read as one."""
 
-import json
 import re
 import secrets
 import shutil
@@ -268,7 +267,7 @@ class SweepStore:
         ):
             if len(fits) == 1:
                 return fits[0]
-        told = json.dumps(sorted(known.values())[:8], ensure_ascii=False)
+        told = ", ".join(shown(each) for each in sorted(known.values())[:8]) or "no sweeps yet"
         raise BadInput(f"no single sweep is called {shown(name)}; there are {told}.")
 
 
