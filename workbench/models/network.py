@@ -125,10 +125,11 @@ class Network:
     def prepare(self, images: Images) -> Tensor:
         """Pictures [b, 3, h, w] in [0, 1] as the module reads them; gradients pass through.
 
-        Transformers have one size: pictures of another are resized to it.
+        Transformers have one size: pictures of another are resized to it. How the numbers lie in
+        memory changes nothing, though convolutions sum in another order for another layout.
         """
         pictures = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
-        pictures = pictures.to(self.device, self.dtype)
+        pictures = pictures.to(self.device, self.dtype).contiguous()
         if self.kind != "convnet":
             pictures = resized(pictures, self.size)
         mean, std = (pictures.new_tensor(each).view(1, 3, 1, 1) for each in (self.mean, self.std))
