@@ -87,7 +87,9 @@ def picture(request: Request) -> Response:
     from workbench import scenes
 
     shown = scenes.preview(scenes.SceneSpec.from_query(_fields(request))).shown
-    return Response(_jpeg(shown, 88), media_type="image/jpeg", headers={"cache-control": _PRIVATE})
+    return Response(
+        as_jpeg(shown, 88), media_type="image/jpeg", headers={"cache-control": _PRIVATE}
+    )
 
 
 @guarded
@@ -99,7 +101,9 @@ def thumbnail(request: Request) -> Response:
 
     spec = scenes.SceneSpec.from_query({"photo": _fields(request).get("photo", "")})
     small = fit(source(spec.photo), 96, 96, "crop")
-    return Response(_jpeg(small, 82), media_type="image/jpeg", headers={"cache-control": _PRIVATE})
+    return Response(
+        as_jpeg(small, 82), media_type="image/jpeg", headers={"cache-control": _PRIVATE}
+    )
 
 
 @guarded
@@ -238,7 +242,8 @@ def _fields(request: Request) -> dict[str, str]:
     return dict(request.query_params)
 
 
-def _jpeg(pixels: Any, quality: int) -> bytes:
+def as_jpeg(pixels: Any, quality: int) -> bytes:
+    """A picture uint8 [h, w, 3] as the bytes of a JPEG file."""
     from PIL import Image
 
     buffer = io.BytesIO()

@@ -61,6 +61,7 @@ def build_app(gate: Gate) -> Any:
     from starlette.middleware import Middleware
 
     from app.compare_routes import COMPARE_ROUTES
+    from app.feature_routes import FEATURE_ROUTES
     from app.routes import ROUTES
     from app.run_routes import RUN_ROUTES
 
@@ -75,7 +76,7 @@ def build_app(gate: Gate) -> Any:
 
     return st.App(
         Path(__file__).parent / "dashboard.py",
-        routes=[*COMPARE_ROUTES, *RUN_ROUTES, *ROUTES],
+        routes=[*COMPARE_ROUTES, *FEATURE_ROUTES, *RUN_ROUTES, *ROUTES],
         middleware=[Middleware(AccessMiddleware, gate=gate)],
         lifespan=lifespan,
         on_script_error=_report,

@@ -25,6 +25,9 @@ PARTS = {
     "comparing": ("choice", "overlay", "strips", "board"),
     "sweeps": ("orders", "sweepform"),
     "attribution": ("job", "judged"),
+    "features": ("job",),
+    "headcodes": ("job",),
+    "facets": ("job",),
 }
 _INNER = {"shared", *(part for parts in PARTS.values() for part in parts)}
 _NAMES = sorted(path.stem for path in _HERE.glob("*.js") if path.stem not in _INNER)

@@ -49,6 +49,7 @@ def learn(
     """Train a sparse autoencoder on the tokens of a layer; Ctrl+C keeps what there is."""
     from workbench.features.learning import SaeConfig
     from workbench.features.training import Studied, train
+    from workbench.runs.networks import named_network
 
     studied = Studied(
         model=model, weights=None if weights is None else str(weights), layer=layer, data=data,
@@ -60,7 +61,7 @@ def learn(
     )  # fmt: skip
     ticker = {what: Telling(what) for what in ("pictures", "steps")}
     done = train(
-        studied, config, output_folder(out), resume=resume,
+        studied, config, output_folder(out), resume=resume, load=named_network,
         watch=lambda what, at, total, note: ticker[what].tell(at, total, note),
     )  # fmt: skip
     for each in ticker.values():
@@ -79,21 +80,43 @@ def look(
     data: Annotated[str | None, typer.Option(help="Other pictures than in training.")] = None,
     count: Annotated[int | None, number_option("How many of them.")] = None,
     latents: Annotated[int, number_option("Latents to show.")] = 12,
+    order: Annotated[
+        str, typer.Option(help="telling, often; with --photo also photo (strongest there) or mask.")
+    ] = "telling",
+    photo: Annotated[str, typer.Option(help="A file or a bundled photo to see them on.")] = "",
+    mask: Annotated[
+        str, typer.Option(help="Recipe of what is hidden on the photo's twin.")
+    ] = "random(ratio=0.75)",
+    fill: Annotated[str, typer.Option(help="What stands in the twin's holes.")] = "grey",
+    fit: Annotated[str, typer.Option(help="Of the photo: crop, letterbox or resize.")] = "crop",
+    seed: Annotated[int, number_option("Decides the mask.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Show the latents of a trained code by their top pictures and patches."""
-    record = _looked(code, data, count, out, latents)
+    """Show the latents of a trained code by their top pictures, and on a photo and its twin."""
+    seen = {"photo": photo, "mask": mask, "fill": fill, "fit": fit, "seed": seed} if photo else None
+    record = _looked(code, data, count, out, latents, order, seen)
     say(record, [*_told(record), f"written to {out}"], as_json)
 
 
 def _looked(
-    code: Path, data: str | None, count: int | None, out: Path, shown: int
+    code: Path,
+    data: str | None,
+    count: int | None,
+    out: Path,
+    shown: int,
+    order: str = "telling",
+    seen: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
+    from workbench.features.reading import ordered
     from workbench.features.training import study
     from workbench.plots.latents import latent_sheet
+    from workbench.runs.networks import named_network
 
-    found = study(code, data, count)
-    chosen = [int(each) for each in found.latents.telling(shown)]
+    if order not in ("telling", "often", "photo", "mask"):
+        raise BadInput(f"--order is {order!r}, wanted telling, often, photo or mask.")
+    found = study(code, data, count, load=named_network)
+    pair, compared = ((), None) if seen is None else _on_photo(found, seen)
+    chosen = [int(each) for each in ordered(found.latents, order, shown, compared)]  # pyright: ignore[reportArgumentType]
     rows = [
         (f"{latent}", [(_bytes(found.images[at]), values) for at, values in found.maps(latent)])
         for latent in chosen
@@ -102,17 +125,46 @@ def _looked(
     if rows:
         write_bytes(folder / "latents.png", _png(latent_sheet(rows)))
     record = {
-        **found.report(),
+        **found.report(), "order": order, **(seen or {}),
         "shown": [
             {
                 "latent": latent, "rate": float(found.latents.rates[latent]),
                 "pictures": [found.names[at] for at, _ in found.maps(latent)],
+                **_peaks(compared, latent),
             }
             for latent in chosen
         ],
     }  # fmt: skip
+    if rows and compared is not None:
+        maps = [compared.maps[:, :, latent].reshape(2, *found.grid) for latent in chosen]
+        here = [
+            (f"{latent}", [(_bytes(each), values) for each, values in zip(pair, both, strict=True)])
+            for latent, both in zip(chosen, maps, strict=True)
+        ]
+        write_bytes(folder / "photo.png", _png(latent_sheet(here)))
     write_bytes(folder / "report.json", as_text(record).encode())
     return record
+
+
+def _on_photo(found: Any, seen: dict[str, Any]) -> tuple[Any, Any]:
+    """A photo and its masked version, and the latents there."""
+    from workbench.commands.inside import opened
+    from workbench.runs.networks import named_network
+    from workbench.scenes.features import twins
+    from workbench.scenes.features_spec import FeaturesSpec
+
+    studied = found.studied
+    network = named_network(studied.model, studied.weights)
+    pixels, _ = opened(seen["photo"])
+    pair, _ = twins(FeaturesSpec(**seen), network, pixels)
+    return pair, found.compared(network, pair)
+
+
+def _peaks(compared: Any, latent: int) -> dict[str, float]:
+    if compared is None:
+        return {}
+    whole, masked = (float(each) for each in compared.peaks[:, latent])
+    return {"on_photo": whole, "on_masked": masked}
 
 
 def _told(record: dict[str, Any]) -> list[str]:
@@ -122,11 +174,14 @@ def _told(record: dict[str, Any]) -> list[str]:
         f"{record['active']:.1f} a patch, {record['dead']} dead, {record['kept_downstream']:.1%} "
         "of what later layers need kept"
     ]
+    here = ("photo", "masked") if record.get("photo") else ()
     rows = [
-        (str(each["latent"]), f"{each['rate']:.2%}", ", ".join(each["pictures"][:3]))
+        (str(each["latent"]), f"{each['rate']:.2%}",
+         *((f"{each['on_photo']:.2f}", f"{each['on_masked']:.2f}") if here else ()),
+         ", ".join(each["pictures"][:3]))
         for each in record["shown"]
-    ]
-    return lines + table(("latent", "patches", "top pictures"), rows)
+    ]  # fmt: skip
+    return lines + table(("latent", "patches", *here, "top pictures"), rows)
 
 
 @features.command()
@@ -152,10 +207,10 @@ def facets(
     from workbench.features.sparse_code import load_code
     from workbench.features.training import CODE
     from workbench.features.units import codes_of, unit_named
-    from workbench.models import load_network
     from workbench.plots.contact_sheet import contact_sheet
+    from workbench.runs.networks import named_network
 
-    network = load_network(model, weights=weights)
+    network = named_network(model, weights)
     coded, about = (
         (None, {"layer": -1}) if code is None else load_code(code / CODE if code.is_dir() else code)
     )
@@ -209,11 +264,11 @@ def heads(
     from workbench.features.codes import masked_twins, rank_heads
     from workbench.features.pictures import pictures_of
     from workbench.masks import MASKS
-    from workbench.models import load_network
+    from workbench.runs.networks import named_network
 
     if read not in ("auto", "class", "outside"):
         raise BadInput(f"--read is {read!r}, wanted class, outside or auto.")
-    network = load_network(model, weights=weights)
+    network = named_network(model, weights)
     images, names = pictures_of(data, network, count, seed)
     mask = MASKS.parse(region).sample(network.grid, count=1, seed=seed)
     twins = masked_twins(images, mask, fill)

@@ -15,6 +15,7 @@ from workbench.fills import FILLS
 from workbench.interventions.intervention import exclusively
 from workbench.masks import Mask
 from workbench.models.network import Images, Network, network_of
+from workbench.models.precision import threads_for
 
 Read = Literal["auto", "class", "outside"]
 STEPS, LR, DRAWS = 150, 0.05, 200
@@ -118,13 +119,24 @@ def rank_heads(
         raise BadInput(
             f"{len(positives)} positives and {len(negatives)} negatives; give at least two pairs."
         )
-    given = [_said(network, each, mask, read) for each in (positives, negatives)]
-    places = tuple((at, head) for at in range(network.depth) for head in range(network.heads[at]))
-    return ranked(*discrete_codes(*given, units=units, seed=seed, watch=watch), places)
+    given = [said(network, each, mask, read) for each in (positives, negatives)]
+    codes = discrete_codes(*given, units=units, seed=seed, watch=watch)
+    return ranked(*codes, places_of(network))
 
 
-def _said(network: Network, images: Images, mask: Mask | None, read: Read) -> Tensor:
-    """What every head gives, [heads, b, d], as a mean over the tokens that are read."""
+def places_of(network: Network) -> tuple[tuple[int, int], ...]:
+    """(layer, head) of every head, in the order of `said`."""
+    return tuple((at, head) for at in range(network.depth) for head in range(network.heads[at]))
+
+
+def said(network: Network, images: Images, mask: Mask | None, read: Read) -> Tensor:
+    """What every head gives, [heads, b, d], as a mean over the tokens that are read.
+
+    Heads go layer by layer, `read` and `mask` as in `rank_heads`.
+
+    Raises:
+        BadInput: nothing to read.
+    """
     network.check_layer(0)
     if network.kind != "vit":
         raise BadInput(f"{network.name} attends in windows; take a plain vision transformer.")
@@ -135,7 +147,7 @@ def _said(network: Network, images: Images, mask: Mask | None, read: Read) -> Te
             + ("class token; read outside." if how == "class" else "mask; give the region.")
         )
     kept: dict[int, Tensor] = {}
-    with torch.no_grad(), exclusively(network):
+    with torch.no_grad(), exclusively(network), threads_for(network.work(len(images))):
         handles = [
             network.attention(at).proj.register_forward_pre_hook(
                 lambda module, args, at=at: kept.__setitem__(at, args[0])
@@ -188,7 +200,7 @@ def discrete_codes(
     bias = torch.zeros(*encoder.shape[:2], requires_grad=True)
     adam = torch.optim.Adam([encoder, decoder, bias], LR)
     for at in range(steps):
-        with torch.enable_grad():
+        with torch.enable_grad(), threads_for(0):
             before = F.relu(torch.einsum("hnd,hud->hnu", x, encoder) + bias[:, None])
             top, best = before.max(-1)
             made = top[..., None] * decoder.gather(1, best[..., None].expand(-1, -1, x.shape[-1]))

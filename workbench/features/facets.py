@@ -1,6 +1,6 @@
 """Multifaceted feature visualisation: the several things that one unit answers to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workbench.errors import BadInput
 from workbench.features.units import Unit, values_of
+from workbench.models.precision import threads_for
 
 COMPONENTS, NEAREST = 50, 15
 Floats = NDArray[np.float32]
@@ -40,6 +41,7 @@ def find_facets(
     count: int = 4,
     top: int = 100,
     seed: int = 0,
+    values: NDArray[np.float32] | None = None,
 ) -> list[Facet]:
     """Group the pictures that excite a unit most, and take the mean of each group.
 
@@ -55,6 +57,7 @@ def find_facets(
         count: groups at most.
         top: pictures to group.
         seed: of k-means.
+        values: float32 [n] of the unit on the pictures, where they are known already.
 
     Returns:
         Facets, the largest group first.
@@ -69,7 +72,7 @@ def find_facets(
         )
     from sklearn.cluster import KMeans
 
-    values = values_of(unit, images).numpy()
+    values = values_of(unit, images).numpy() if values is None else values
     best = np.argsort(-values, kind="stable")[:top]
     flat = codes[best].reshape(len(best), -1).astype(np.float64)
     flat = flat - flat.mean(0)
@@ -98,7 +101,29 @@ def visualise(
     smooth: float = 0.02,
     watch: Callable[[int, int], bool | None] | None = None,
 ) -> Facet:
-    """Climb from the mean picture of a facet to one that the unit answers to most.
+    """Climb from the mean picture of a facet to one that the unit answers to most; see `climb`.
+
+    `watch` is called with steps done and all, and ends the climb where it returns True.
+    """
+    image, done = facet.start, 0
+    for made in climb(unit, facet.start, steps=steps, lr=lr, smooth=smooth):
+        image, done = made, done + 1
+        if watch is not None and watch(done, steps):
+            break
+    value = float(values_of(unit, image[None])[0])
+    return Facet(facet.rows, facet.start, image, value)
+
+
+def climb(
+    unit: Unit,
+    start: Floats,
+    *,
+    steps: int = 200,
+    lr: float = 0.02,
+    smooth: float = 0.02,
+    work: float = 0,
+) -> Iterator[Floats]:
+    """A picture after each step towards one that a unit answers to most, float32 [3, h, w].
 
     Adam on pixels kept in [0, 1], a penalty on total variation, a slight blur every tenth step, and
     after the first third mostly the centre is changed (their centre-biased regularisation), so that
@@ -106,17 +131,17 @@ def visualise(
 
     Args:
         unit: maps pictures [b, 3, h, w] to [b], differentiable.
-        facet: where to begin.
+        start: float32 [3, h, w] in [0, 1], where to begin.
         steps: updates.
         lr: of Adam, in [0, 1] pixels.
         smooth: weight of the mean total variation, in the unit's own spread along the search.
-        watch: called with steps done and all; return True to stop.
+        work: multiply-adds of a step, roughly, which decide how many threads pay.
     """
-    x = torch.from_numpy(facet.start.copy())[None].requires_grad_(True)
+    x = torch.from_numpy(start.copy())[None].requires_grad_(True)
     adam = torch.optim.Adam([x], lr, betas=(0.8, 0.99))
     centre = _centre(x.shape[2], x.shape[3])
     for at in range(steps):
-        with torch.enable_grad():
+        with torch.enable_grad(), threads_for(work):
             value = unit(x).sum()
             size = value.detach().abs().clamp_min(1e-6)
             loss = -value / size + smooth * _variation(x) * 10
@@ -127,10 +152,7 @@ def visualise(
             if at % 10 == 9 and at < steps * 0.9:
                 x.copy_(_blurred(x))
             x.clamp_(0, 1)
-        if watch is not None and watch(at + 1, steps):
-            break
-    image = x.detach()
-    return Facet(facet.rows, facet.start, image[0].numpy(), float(values_of(unit, image)[0]))
+        yield x.detach()[0].numpy().copy()
 
 
 def _centre(height: int, width: int) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from workbench.errors import BadInput
 from workbench.features.sparse_code import CodeShape, SparseCode
+from workbench.models.precision import threads_for
 
 DEAD_AFTER = 100  # steps without a single use
 REVIVED_WEIGHT = 1 / 32
@@ -173,7 +174,7 @@ def learn(
     for at in range(done, config.steps):
         noise = torch.Generator().manual_seed(config.seed * 1_000_003 + at + 1)
         rows = torch.randint(len(vectors), (config.batch,), generator=noise)
-        with torch.enable_grad():
+        with torch.enable_grad(), threads_for(6.0 * config.batch * dim * latents):
             error, used = training.step(vectors[rows], at)
         dead = int((training.unused >= DEAD_AFTER).sum())
         yield SaeStep(code, at + 1, config.steps, error, used, dead, training)

@@ -26,7 +26,9 @@ def pictures_of(
     """
     if count < 1:
         raise BadInput(f"count is {count}, wanted 1 or more pictures.")
-    found = DATASETS.parse(data).load(max(network.size), train=train)
+    wanted = DATASETS.parse(data)
+    # Those of one small side grow when they are chosen: all 50,000 of a set would fill the memory.
+    found = wanted.load(wanted.side or max(network.size), train=train)
     rows = np.sort(np.random.default_rng(seed).permutation(len(found))[:count])
     part = found.rows(rows)
     images = np.asarray(part.images)

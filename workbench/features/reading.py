@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,8 +15,10 @@ from workbench.features.sparse_code import SparseCode
 from workbench.features.tokens import patches_of
 from workbench.interventions.intervention import exclusively
 from workbench.models.network import Images, Network, network_of
+from workbench.models.precision import threads_for
 
 CHUNK = 4096
+Order = Literal["telling", "often", "photo", "mask"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,49 @@ class Latents:
         strength = np.where(self.rates > 0, strength, -1)
         order = np.argsort(-strength, kind="stable")
         return order[strength[order] >= 0][:count]
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Latents on one picture and on the same picture with a part hidden.
+
+    `maps` float32 [2, patches, latents] are the activations on the whole and on the masked picture.
+    """
+
+    maps: NDArray[np.float32]
+
+    @property
+    def peaks(self) -> NDArray[np.float32]:
+        """The largest activation of each latent on either, [2, latents]."""
+        return self.maps.max(1)
+
+    @property
+    def change(self) -> NDArray[np.float32]:
+        """How much less of each latent the masked picture holds, as a mean over patches."""
+        return self.maps[0].mean(0) - self.maps[1].mean(0)
+
+
+def ordered(
+    latents: Latents, how: Order, count: int, compared: Compared | None = None
+) -> NDArray[np.int64]:
+    """The first latents of an order; dead ones are left out.
+
+    "telling" as `Latents.telling`; "often" by the share of patches that use them; "photo" by the
+    largest activation on a picture; "mask" by how much hiding a part of it changes their mean.
+
+    Raises:
+        BadInput: an order that wants a picture, and none is given.
+    """
+    if how == "telling":
+        return latents.telling(count)
+    if how == "often":
+        worth = latents.rates
+    elif compared is None:
+        raise BadInput(f"the order {how} is that of one photo, but none is given; name a photo.")
+    else:
+        worth = compared.peaks[0] if how == "photo" else np.abs(compared.change)
+    order = np.argsort(-worth, kind="stable")
+    return order[worth[order] > 0][:count]
 
 
 def read_latents(code: SparseCode, tokens: Tensor) -> Latents:
@@ -117,7 +162,7 @@ def spliced(model: Any, images: Images, code: SparseCode, layer: int) -> float:
     """
     network = network_of(model)
     at = network.check_layer(layer)
-    with torch.no_grad():
+    with torch.no_grad(), threads_for(network.work(len(images))):
         plain = network.logits(images)
         with _changed(network, at, code.forward):
             coded = network.logits(images)

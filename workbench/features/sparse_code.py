@@ -83,7 +83,7 @@ class SparseCode(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """Activations [..., latents], >= 0, of vectors [..., dim]."""
         flat = x.reshape(-1, self.shape.dim).to(self.bias)
-        return self.keep(self.before(flat)).reshape(*x.shape[:-1], -1)
+        return self.keep(self.before(flat)).reshape(*x.shape[:-1], self.shape.latents)
 
     def decode(self, z: Tensor) -> Tensor:
         """Vectors [..., dim] from activations, on the scale of the data."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from workbench.errors import BadInput
 from workbench.interventions.intervention import exclusively
 from workbench.models.network import Images, Network, network_of
+from workbench.models.precision import threads_for
 
 BATCH = 16
 
@@ -36,20 +37,35 @@ def layer_tokens(
     network = network_of(model)
     at = network.check_layer(layer)
     found: list[Tensor] = []
+    with torch.no_grad(), exclusively(network), threads_for(network.work(batch)):
+        for first in range(0, len(images), batch):
+            out = output_of(network, network.blocks[at], images[first : first + batch])
+            found.append(patches_of(network, out).float().cpu())
+            if watch is not None:
+                watch(min(first + batch, len(images)), len(images))
+    return torch.cat(found)
+
+
+class _Enough(Exception):
+    """What was wanted is there; the layers that follow need not run."""
+
+
+def output_of(network: Network, module: Any, images: Images) -> Tensor:
+    """What a module of a network gives for pictures; whatever comes after it does not run."""
+    kept: list[Tensor] = []
 
     def keep(module: Any, args: Any, out: Tensor) -> None:
-        found.append(patches_of(network, out).float().cpu())
+        kept.append(out)
+        raise _Enough
 
-    with torch.no_grad(), exclusively(network):
-        handle = network.blocks[at].register_forward_hook(keep)
-        try:
-            for first in range(0, len(images), batch):
-                network.features(images[first : first + batch])
-                if watch is not None:
-                    watch(min(first + batch, len(images)), len(images))
-        finally:
-            handle.remove()
-    return torch.cat(found)
+    handle = module.register_forward_hook(keep)
+    try:
+        network.features(images)
+    except _Enough:
+        pass
+    finally:
+        handle.remove()
+    return kept[0]
 
 
 def patches_of(network: Network, out: Tensor) -> Tensor:

@@ -6,19 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from workbench.errors import BadInput
 from workbench.features.breaks import load_record, save_record
 from workbench.features.learning import SaeConfig, learn
 from workbench.features.pictures import pictures_of
-from workbench.features.reading import Latents, patch_maps, read_latents, spliced
+from workbench.features.reading import Compared, Latents, patch_maps, read_latents, spliced
 from workbench.features.sparse_code import SparseCode, load_code
 from workbench.features.tokens import layer_tokens
 from workbench.models.loading import load_network
+from workbench.models.network import Network
 
 CODE, BREAK = "code.safetensors", "training.safetensors"
 SAVE_EVERY = 200
+JUDGED = 32  # pictures on which splicing is measured
 Watch = Callable[[str, int, int, str], bool | None]
 
 
@@ -50,6 +53,28 @@ class Study:
     kept: float
     grid: tuple[int, int]
 
+    @classmethod
+    def of(
+        cls,
+        network: Network,
+        studied: Studied,
+        code: SparseCode,
+        images: NDArray[np.float32],
+        names: list[str],
+        tokens: Any,
+    ) -> "Study":
+        """Read a code on pictures whose tokens are known."""
+        kept = spliced(network, images[:JUDGED], code, studied.layer)
+        grid = (network.grid.rows, network.grid.cols)
+        latents = read_latents(code, tokens)
+        return cls(studied, code, images, names, tokens, latents, kept, grid)
+
+    def compared(self, network: Network, pair: NDArray[np.float32]) -> Compared:
+        """The latents on a picture and on its masked version, `pair` [2, 3, h, w] in [0, 1]."""
+        with torch.no_grad():
+            tokens = layer_tokens(network, pair, self.studied.layer)
+            return Compared(self.code.encode(tokens).numpy())
+
     def report(self) -> dict[str, Any]:
         """Numbers for a file."""
         shape = self.code.shape
@@ -74,6 +99,7 @@ def train(
     *,
     resume: bool = False,
     watch: Watch | None = None,
+    load: Callable[..., Network] = load_network,
 ) -> bool:
     """Train a code on the tokens of a layer and save it in a folder; False where `watch` stopped.
 
@@ -82,7 +108,7 @@ def train(
     Raises:
         BadInput: no such model, layer, data or record.
     """
-    network = load_network(studied.model, weights=studied.weights)
+    network = load(studied.model, weights=studied.weights)
     layer = network.check_layer(studied.layer)
     images, _ = pictures_of(studied.data, network, studied.count, studied.seed)
     tell = watch or (lambda what, done, total, note: None)
@@ -117,13 +143,20 @@ def _save(out: Path, step: Any, about: dict[str, Any]) -> None:
     save_record(out / BREAK, step.record())
 
 
-def study(path: str | Path, data: str | None = None, count: int | None = None) -> Study:
+def study(
+    path: str | Path,
+    data: str | None = None,
+    count: int | None = None,
+    *,
+    load: Callable[..., Network] = load_network,
+) -> Study:
     """Read a saved code on the pictures that it was trained on, or on others.
 
     Args:
         path: of `code.safetensors`, or its folder.
         data: recipe of other pictures.
         count: how many of them.
+        load: gives the network of a name and of a file of weights.
 
     Raises:
         BadInput: no code there, or a model or data that are gone.
@@ -135,16 +168,7 @@ def study(path: str | Path, data: str | None = None, count: int | None = None) -
     except TypeError as error:
         raise BadInput(f"{path} does not say what it was trained on ({error}).") from None
     studied = studied if data is None else replace(studied, data=data)
-    network = load_network(studied.model, weights=studied.weights)
+    network = load(studied.model, weights=studied.weights)
     images, names = pictures_of(studied.data, network, count or studied.count, studied.seed)
     tokens = layer_tokens(network, images, studied.layer)
-    return Study(
-        studied=studied,
-        code=code,
-        images=images,
-        names=names,
-        tokens=tokens,
-        latents=read_latents(code, tokens),
-        kept=spliced(network, images[:64], code, studied.layer),
-        grid=(network.grid.rows, network.grid.cols),
-    )
+    return Study.of(network, studied, code, images, names, tokens)

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from workbench.errors import BadInput
 from workbench.features.sparse_code import SparseCode
-from workbench.features.tokens import patches_of
+from workbench.features.tokens import output_of, patches_of
 from workbench.models.network import Network, network_of
+from workbench.models.precision import threads_for
 
 Unit = Callable[[Tensor], Tensor]
 WORDS = re.compile(r"(?:(class|latent):(\d+)|(?:(-?\d+):)(\d+))")
@@ -53,10 +54,10 @@ def _class(network: Network, number: int) -> Unit:
 
 
 def _latent(network: Network, code: SparseCode, layer: int, number: int) -> Unit:
-    read = _reader(network, network.blocks[network.check_layer(layer)])
+    block = network.blocks[network.check_layer(layer)]
 
     def value(images: Tensor) -> Tensor:
-        patches = patches_of(network, read(images)) / code.scale - code.bias
+        patches = patches_of(network, output_of(network, block, images)) / code.scale - code.bias
         return (patches @ code.encoder[number] + code.encoder_bias[number]).amax(1)
 
     return value
@@ -66,31 +67,15 @@ def _channel(network: Network, layer: int, channel: int) -> Unit:
     parts: Any = network.blocks or [stage.module for stage in network.stages]
     if not -len(parts) <= layer < len(parts):
         raise BadInput(f"layer {layer} is not there; {network.name} has {len(parts)}.")
-    read = _reader(network, parts[layer])
 
     def value(images: Tensor) -> Tensor:
-        out = read(images)
+        out = output_of(network, parts[layer], images)
         found = out.mean((2, 3)) if out.ndim == 4 else patches_of(network, out).mean(1)
         if channel >= found.shape[1]:
             raise BadInput(f"channel {channel} is not there; take 0 to {found.shape[1] - 1}.")
         return found[:, channel]
 
     return value
-
-
-def _reader(network: Network, module: Any) -> Callable[[Tensor], Tensor]:
-    """What a module gives while the network runs."""
-
-    def read(images: Tensor) -> Tensor:
-        kept: list[Tensor] = []
-        handle = module.register_forward_hook(lambda m, a, out: kept.append(out))
-        try:
-            network.features(images)
-        finally:
-            handle.remove()
-        return kept[0]
-
-    return read
 
 
 def values_of(unit: Unit, images: Any, batch: int = 16) -> Tensor:
@@ -106,7 +91,7 @@ def codes_of(model: Any, images: Any, batch: int = 16) -> NDArray[np.float32]:
     network = network_of(model)
     pictures = torch.as_tensor(images, dtype=torch.float32)
     found: list[Tensor] = []
-    with torch.no_grad():
+    with torch.no_grad(), threads_for(network.work(batch)):
         for part in pictures.split(batch):
             out = network.features(part)
             pooled = out.mean((2, 3)) if out.ndim == 4 else patches_of(network, out).mean(1)

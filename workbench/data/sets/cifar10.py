@@ -30,12 +30,20 @@ class Cifar10(Dataset):
 
     def load(self, size: int, *, train: bool = True) -> Pictures:
         """See `Dataset.load`."""
-        batch = "data_batch_1" if train else "test_batch"
-        names = [f"{FOLDER}/{batch}", batch, PACKS[train], f"cifar10/{PACKS[train]}"]
-        place = found(self.path, names, "CIFAR-10")
+        place = self.place(train=train)
         if place.suffix == ".npz":
             return read_pack(place, size, self.skip)
         return _official(place.parent, size, train)
+
+    def place(self, *, train: bool) -> Path:
+        """Where the local copy of a part is: a file of the official batches, or a pack.
+
+        Raises:
+            BadInput: there is none.
+        """
+        batch = "data_batch_1" if train else "test_batch"
+        names = [f"{FOLDER}/{batch}", batch, PACKS[train], f"cifar10/{PACKS[train]}"]
+        return found(self.path, names, "CIFAR-10")
 
 
 def _official(folder: Path, size: int, train: bool) -> Pictures:
