@@ -31,6 +31,7 @@ from workbench.commands.search import search
 from workbench.commands.sections import Sections
 from workbench.commands.studio import studio
 from workbench.commands.sweeps import sweeps
+from workbench.commands.weights import weights
 from workbench.errors import BadInput
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -60,6 +61,7 @@ cli.add_typer(masks, name="masks")
 cli.add_typer(retrain, name="retrain")
 cli.add_typer(runs, name="runs")
 cli.add_typer(sweeps, name="sweeps")
+cli.add_typer(weights, name="weights")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -18,6 +18,7 @@ from workbench.errors import BadInput
 from workbench.scenes.layer_masking_spec import classifiers
 from workbench.scenes.merging import FIRST, MergeSpec, save_merged
 from workbench.scenes.subspace import classes_of
+from workbench.scenes.weights_spec import command
 
 HOW = {
     "add": "Task vectors", "scales": "Learnt scales (aTLAS)", "concrete": "Concrete mask",
@@ -219,6 +220,7 @@ def gates() -> None:
             on_change=_kept, args=("price", "gate_price"),
         )  # fmt: skip
     asked = (network, now.on, *chosen, current().price)
+    st.session_state["gates_asked"] = asked
     if st.button("Find the subspace", type="primary", icon=":material/scatter_plot:"):
         _put(gated=True)
         running.restarted("gates", asked, partial(gate_steps, *asked))
@@ -237,3 +239,17 @@ def _pairs(network: str, on: str) -> tuple[str, ...]:
     if network not in known:
         known[network] = worker.run(classes_of, network)
     return known[network]
+
+
+def commands() -> list[str]:
+    """The commands of what was asked for in these two parts."""
+    now, lines = current(), list[str]()
+    job_spec = running.asked_of("merge")
+    if now.merged and isinstance(job_spec, MergeSpec):
+        lines.append(job_spec.command())
+    asked = st.session_state.get("gates_asked")
+    if now.gated and asked:
+        network, on, first, second, price = asked
+        words = ["shared", network, first, second, "--on", on, "--price", f"{price:g}"]
+        lines.append(command([*words, "--out", "weights/shared"]))
+    return lines

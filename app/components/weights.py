@@ -245,8 +245,8 @@ def _ways_chosen() -> None:
     _respec(ways=chosen)
 
 
-def share(more: Mapping[str, str]) -> None:
-    """The link of this view with `more` parameters, and the same in Python."""
+def share(more: Mapping[str, str], commands: list[str]) -> None:
+    """The link of this view with `more` parameters, the same in Python, and as commands."""
     spec = current().spec
     python = (
         "from workbench.scenes.weights import hide, values\n"
@@ -257,5 +257,10 @@ def share(more: Mapping[str, str]) -> None:
         "for value in values(spec):\n"
         "    print(value)\n"
     )
-    data = {"query": urlencode({**current().to_query(), **more}), "python": python, "command": ""}
+    lines = [*spec.commands(curve=current().curve), *commands]
+    data = {
+        "query": urlencode({**current().to_query(), **more}),
+        "python": python,
+        "command": "\n".join(lines),
+    }
     component("link")(key="link", data=data)

@@ -24,7 +24,7 @@ def live() -> None:
         merging.merge()
         st.markdown("##### What a pair shares")
         merging.gates()
-        weights.share(merging.current().to_query())
+        weights.share(merging.current().to_query(), merging.commands())
 
 
 live()

@@ -13,7 +13,7 @@ from workbench.errors import BadInput, shown
 from workbench.scenes.inside import network
 from workbench.scenes.layer_masking_spec import classifiers
 from workbench.scenes.weights import Subject, keep, said, subject_of
-from workbench.scenes.weights_spec import FEWEST, MOST
+from workbench.scenes.weights_spec import FEWEST, MOST, command
 
 How = Literal["add", "scales", "concrete", "fuse"]
 FIRST = "first"  # the weights that A's run began at
@@ -60,6 +60,13 @@ class MergeSpec:
             )
         if not FEWEST <= self.count <= MOST or not 1 <= self.steps <= MOST:
             raise BadInput(f"count or steps are out of range; take 300 and {STEPS}.")
+
+    def command(self) -> str:
+        """The command that merges and measures the same."""
+        words = ["merge", self.a, self.b, "--base", self.base, "--how", self.how]
+        words += ["--scale-a", f"{self.scale_a:g}", "--scale-b", f"{self.scale_b:g}"]
+        words += ["--count", str(self.count), "--seed", str(self.seed)]
+        return command([*words, "--out", "weights/merged"])
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What the view Weights shows, as one value: the same in a link and in Python."""
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +65,16 @@ class WeightsSpec:
             if name == "network" or value != plain[name]
         }
 
+    def commands(self, *, curve: bool = False) -> list[str]:
+        """The commands that hide these weights and, with `curve`, compare the ways."""
+        plain = ["--count", str(self.count), "--seed", str(self.seed)]
+        lines = [["hide", self.hide, "--model", self.network, *plain, "--out", "weights/hidden"]]
+        if curve:
+            ways = "; ".join(self.ways)
+            lines.append(["curve", "--model", self.network, "--ways", ways, *plain,
+                          "--out", "weights/curve"])  # fmt: skip
+        return [command(words) for words in lines]
+
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> "WeightsSpec":
         """Read query parameters; unknown names are ignored. A link names listed networks only.
@@ -86,6 +97,11 @@ class WeightsSpec:
                 f"{shown(values['network'])} is no network here; choose one of {', '.join(known)}."
             )
         return cls(**values)
+
+
+def command(words: list[str]) -> str:
+    """A line of the command group `weights`."""
+    return shlex.join(["python", "-m", "workbench", "weights", *words])
 
 
 def free_name(name: str) -> None:
