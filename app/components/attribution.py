@@ -25,6 +25,7 @@ KEY = "attribution"
 SCENE = ("photo", "fit", "seed", "mask", "drawn_on")  # what the page's scene decides
 TOP = "The class with the highest score"
 NONE = "None"
+ANSWERS = {"fp32": "Exact fp32", "bf16": "Quick bf16", "auto": "What pays"}
 
 
 def current() -> AttributionSpec:
@@ -141,6 +142,13 @@ def choose_methods(found: Choices) -> None:
         "attention remove nothing.",
     )  # fmt: skip
     _removal_knobs()
+    state.follow("attribution_precision", now.precision)
+    st.segmented_control(
+        "Answers in", list(ANSWERS), key="attribution_precision", required=True,
+        format_func=ANSWERS.__getitem__, on_change=_chosen, args=("precision",), width="stretch",
+        help="Of methods that remove parts and ask again: bf16 is about twice as quick where the "
+        "machine multiplies it, and less exact. Gradients and attention are always exact.",
+    )  # fmt: skip
     reason = found.removals.get(_name(now.remove))
     if reason:
         st.caption(f":material/info: {plain(_name(now.remove))} is not possible here: {reason}.")
