@@ -35,7 +35,9 @@ def told(line: str, capsys: pytest.CaptureFixture[str]) -> dict:
 
 
 def test_hiding_and_the_curve_are_those_of_the_page(pair: Path, capsys) -> None:
-    spec = WeightsSpec(network="one", hide="magnitude(ratio=0.6)", ways=("n_m(keep=1, group=2)",), count=50)
+    spec = WeightsSpec(
+        network="one", hide="magnitude(ratio=0.6)", ways=("n_m(keep=1, group=2)",), count=50
+    )
     first, second = (told(line, capsys) for line in spec.commands(curve=True))
     *_, last = hide(spec)
     assert first["before"][0] == last.before.accuracy and first["after"][0] == last.after.accuracy

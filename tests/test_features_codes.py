@@ -4,15 +4,16 @@ import json
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 
+from tests.interventions.subjects import scramble
 from workbench.cli import run
 from workbench.errors import BadInput
 from workbench.features.codes import discrete_codes, masked_twins, rank_heads, ranked
 from workbench.masks import MASKS, Mask
-from workbench.models import load_network
-from workbench.models.network import network_of
+from workbench.models import load_network, network_of, save_network
 
 HEADS, PAIRS = 12, 10
 PLACES = tuple((0, head) for head in range(HEADS))
@@ -83,13 +84,22 @@ def wide(path):
         return picture.width
 
 
-def test_the_commands_write_what_they_say(tmp_path, capsys):
+@pytest.fixture
+def small(workbench_home):
+    """A network of three blocks and nine heads among the user's, called small."""
+    name, arguments = "vit_tiny_patch16_224", {"depth": 3}
+    model = timm.create_model(name, img_size=48, num_classes=2, **arguments)
+    folder = workbench_home / "models" / "small"
+    save_network(network_of(scramble(model)), folder, name, ("a", "b"), arguments)
+
+
+def test_the_commands_write_what_they_say(small, tmp_path, capsys):
     rng, mine = np.random.default_rng(0), tmp_path / "mine"
     mine.mkdir()
     for at in range(10):
         pixels = rng.integers(0, 256, (3, 3, 3), dtype=np.uint8).repeat(48, 0).repeat(48, 1)
         Image.fromarray(pixels).save(mine / f"{at}.png")
-    small = ["--data", f"folder(path={str(mine)!r})", "--json"]
+    small = ["--model", "small", "--data", f"folder(path={str(mine)!r})", "--json"]
     made = tmp_path / "code"
     words = ["features", "learn", "--out", str(made), "--layer", "2", "--count", "6", "--expansion"]
     words += ["1", "--active", "8", "--batch", "128", *small]
@@ -115,6 +125,6 @@ def test_the_commands_write_what_they_say(tmp_path, capsys):
     assert wide(tmp_path / "facets" / "facets.png") > 700
     words = ["features", "heads", "block(ratio=0.2)", "--count", "3"]
     assert run([*words, "--out", str(tmp_path / "heads"), *small]) == 0
-    assert len(json.loads(capsys.readouterr().out)["heads"]) == 36
+    assert len(json.loads(capsys.readouterr().out)["heads"]) == 9
     assert run(["features", "facets", "nonsense", "--out", str(tmp_path)]) == 2
     assert "names no unit" in capsys.readouterr().err
