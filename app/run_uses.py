@@ -7,7 +7,7 @@ from workbench.data.sets import DATASETS
 from workbench.errors import BadInput
 from workbench.models.catalog import RUN_CARD
 from workbench.runs.beginning import RUN, SAME
-from workbench.runs.networks import LABELLED
+from workbench.runs.networks import LABELLED, NO_BEGINNING
 from workbench.runs.store import Run
 
 TUNING = "cifar10_finetune_tiny"
@@ -31,7 +31,8 @@ def uses(run: Run, record: dict[str, Any]) -> list[dict[str, str]]:
     if objective in LABELLED:
         told = "Which parts of a picture its answer rests on, by many methods"
         found.append(_use("Attribution", "/attribution", {"network": name}, told))
-    if objective not in LABELLED and "labelled" in _gives(str(record.get("data", ""))):
+    kept = objective not in (*LABELLED, *NO_BEGINNING)
+    if kept and "labelled" in _gives(str(record.get("data", ""))):
         fields = {key: str(record[key]) for key in CARRIED if key in record}
         called = f"{record.get('name') or run.id}, fine-tuned"
         fields = {"preset": TUNING, "init": name, **fields, "name": called}

@@ -278,6 +278,8 @@ def test_a_model_is_downloaded_and_goes_to_other_views(store: RunStore, ask: Tes
     write_json(run.path / "config.json", {**run.record, "objective": "supervised()"})
     (run.path / "model.json").unlink()
     assert list(uses()) == ["Inside", "Attribution"]
+    write_json(run.path / "config.json", {**run.record, "objective": "ijepa()"})
+    assert uses() == {}  # no class token: a run with labels would not begin there
 
 
 def test_what_a_run_can_be_measured_by_depends_on_its_data(

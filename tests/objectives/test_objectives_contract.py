@@ -1,6 +1,7 @@
 """What every objective must do, asked of each that is there."""
 
 import copy
+import dataclasses
 from functools import cache
 from pathlib import Path
 
@@ -9,12 +10,15 @@ import pytest
 import torch
 
 from tests.objectives.subject import TINY, Ready, changed, data_for, ready
+from workbench.errors import BadInput
 from workbench.masks import MASKS
 from workbench.models.averages import frozen_copy
 from workbench.objectives import OBJECTIVES
 from workbench.runs.config import RunConfig
+from workbench.runs.networks import NO_BEGINNING
 from workbench.runs.setting import setting
-from workbench.runs.store import RunStore
+from workbench.runs.store import Run, RunStore
+from workbench.runs.trained import begin
 from workbench.runs.training import train
 
 EVERY = OBJECTIVES.names()
@@ -131,6 +135,18 @@ def test_it_trains_through_the_common_loop_and_gives_features(name: str, tmp_pat
         found = made.objective.features(made.model, made.batch.images)
     made.model.train()
     assert len(found) == len(made.batch) and found.ndim == 2 and torch.isfinite(found).all()
+    assert begins_one_with_labels(run) == (name not in NO_BEGINNING)
+
+
+def begins_one_with_labels(run: Run) -> bool:
+    """Whether the encoder that a run keeps can be that of a new run that learns labels."""
+    new = own_copy("supervised")
+    told = dataclasses.replace(new.config, init=f"run:{run.id}")
+    try:
+        return begin(new.model, new.objective, told, run.path.parent) != ""
+    except BadInput as refusal:
+        assert "does not fit" in str(refusal) or "no encoder" in str(refusal)
+        return False
 
 
 @pytest.mark.parametrize("name", EVERY)

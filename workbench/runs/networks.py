@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 # Torch is imported inside functions, and objectives are told by name: menus list runs without it.
 LABELLED = ("mic", "mrm", "supervised")
+# What these keep is no vision transformer of the shape that a run with labels could begin at: other
+# bands or frames, no class token, other layers, a convnet.
+NO_BEGINNING = (
+    "bm_mae", "crate_mae", "dmt_jepa", "ijepa", "maskalign", "painter", "satvision", "selfie",
+    "spark", "tera", "videomae",
+)  # fmt: skip
 
 
 def named_network(source: str, weights: Path | None = None, device: str = "auto") -> "Network":
