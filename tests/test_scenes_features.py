@@ -99,7 +99,7 @@ def test_heads_and_facets_come_step_by_step(home) -> None:
         ended = [each for each in steps if each.ended]
         assert steps[-1].done == steps[-1].total and 1 <= len(ended) <= 2
         rows = np.concatenate([each.facet.rows for each in ended])
-        assert sorted(rows.tolist()) == list(range(20))
+        assert len(set(rows.tolist())) == len(rows) == spec.top == 10
         assert all(each.facet.value != each.facet.start.mean() for each in ended)
     with pytest.raises(BadInput, match="learn them first"):
         list(facets(SPEC.replace(draw=4)))

@@ -63,14 +63,19 @@ def current() -> Looking:
 
 def linked(query: Mapping[str, str]) -> Looking:
     """Read a link; what cannot be read is told and gives way to the default."""
-    found = FeaturesSpec()
+    found, wrong = FeaturesSpec(), list[str]()
     for name, text in query.items():
         if name in SCENE:
             continue
         try:
             found = FeaturesSpec.from_query(found.to_query() | {name: text})
         except BadInput as error:
-            state.complain("network" if name == "network" else "features", str(error))
+            if name == "network":
+                state.complain("network", str(error))
+            else:
+                wrong.append(whole(str(error)))
+    if wrong:
+        state.complain("features", " ".join(wrong))
     return Looking(found, **{name: query.get(name) == "1" for name in FLAGS})
 
 
@@ -102,8 +107,9 @@ def blocks() -> tuple[int, int]:
     except BadInput as error:
         state.complain("network", str(error))
         return 0, 0
-    if current().spec.layer >= found.depth:
-        respec(layer=found.depth // 2)
+    spec = current().spec
+    if spec.layer >= found.depth:
+        put(spec=spec.replace(layer=found.depth // 2))
     return found.depth, found.grid.size
 
 

@@ -3,12 +3,12 @@
 const HEADCODES_CSS = `
   .ranked { display: grid; grid-template-columns: minmax(0, max-content) minmax(0, 1fr); gap: 22px; align-items: start; }
   @media (max-width: 760px) { .ranked { grid-template-columns: minmax(0, 1fr); } }
-  .field { display: grid; gap: 3px; overflow-x: auto; align-items: center; grid-template-columns: max-content repeat(var(--heads), minmax(24px, 34px)); }
+  .field { padding: 3px; display: grid; gap: 3px; overflow-x: auto; align-items: center; grid-template-columns: max-content repeat(var(--heads), minmax(24px, 34px)); }
   .field span { font-size: 0.72rem; opacity: 0.75; font-variant-numeric: tabular-nums; text-align: center; } .field .name { text-align: left; padding-right: 6px; white-space: nowrap; }
   .field b { display: grid; place-items: center; height: 22px; border-radius: 4px; font-size: 0.72rem; font-weight: 600; font-variant-numeric: tabular-nums; }
   .field b.won { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
   table { border-collapse: collapse; font-size: 0.8rem; font-variant-numeric: tabular-nums; } th { text-align: left; font-weight: 400; opacity: 0.75; padding: 2px 14px 2px 0; }
-  td { padding: 2px 14px 2px 0; } td code { font-size: 0.76rem; overflow-wrap: anywhere; }
+  td { padding: 2px 14px 2px 0; } td a { color: var(--st-primary-color); } td code { font-size: 0.76rem; overflow-wrap: anywhere; }
   .say { margin: 0 0 6px; font-size: 0.82rem; max-width: 80ch; }
 `;
 
@@ -40,7 +40,7 @@ export default mounter((root) => {
         return make("b", { class: each.won ? "won" : "", text: each.count, title: `Layer ${layer}, head ${head}: ${each.count} of ${pictures}`,
           style: `background: rgb(${heat(share)}); color: ${share > 0.55 ? "#14201c" : "#fff"}` });
       })]).flat());
-    table.replaceChildren(make("thead", {}, make("tr", {}, ...["head", "told", "codes of pictures", "of twins", ""].map((text) => make("th", { text })))),
+    table.replaceChildren(make("thead", {}, make("tr", {}, ...["head", "told apart", "codes of pictures", "of twins", ""].map((text) => make("th", { text })))),
       make("tbody", {}, ...first.map((each) => make("tr", {}, make("td", { text: `${each.layer}.${each.head}` }), make("td", { text: `${each.count} of ${pictures}` }),
         make("td", {}, make("code", { text: each.codes.join(" ") })), make("td", {}, make("code", { text: each.twins.join(" ") })),
         make("td", {}, make("a", { href: `${data.inside}&layer=${each.layer}&head=${each.head}`, target: "_blank", text: "Look inside" }))))));

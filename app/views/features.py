@@ -22,7 +22,7 @@ def live() -> None:
         features.draw()
         st.markdown("##### Which heads bring it")
         feature_parts.heads()
-        st.markdown("##### Facets: the several things one unit answers to")
+        st.markdown("##### Facets of one unit")
         feature_parts.facets()
         feature_parts.share()
 

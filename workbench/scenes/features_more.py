@@ -14,7 +14,6 @@ from workbench.scenes.features_spec import FeaturesSpec
 from workbench.scenes.inside import network
 
 READ, CLIMBED = 8, 5  # pictures of a step, and steps of a climb between two pictures
-TOP = 60  # pictures that are grouped
 Floats = NDArray[np.float32]
 
 
@@ -97,9 +96,9 @@ def facets(spec: FeaturesSpec) -> Iterator[Faceting]:
         yield Faceting(2 * min(first + READ, len(images)), total)
     groups = find_facets(
         unit, images, np.concatenate(codes), count=min(spec.facets, len(images)),
-        top=min(TOP, len(images)), seed=spec.draw, values=np.concatenate(values),
+        top=min(spec.top, len(images)), seed=spec.draw, values=np.concatenate(values),
     )  # fmt: skip
-    done, work = 2 * len(images), 3 * found.work(1)
+    done, work = 2 * len(images), 2 * found.work(1)
     total = done + len(groups) * spec.climb
     for at, group in enumerate(groups):
         yield Faceting(done, total, at, group, not spec.climb)

@@ -88,6 +88,11 @@ class FeaturesSpec:
         """What decides the code; the rest is looking."""
         return tuple(getattr(self, name) for name in LEARNT)
 
+    @property
+    def top(self) -> int:
+        """Pictures that excite a unit most, to be grouped: a quarter, five a facet at least."""
+        return max(5 * self.facets, self.count // 4)
+
     def replace(self, **changes: object) -> "FeaturesSpec":
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)  # pyright: ignore[reportArgumentType]
@@ -141,7 +146,8 @@ class FeaturesSpec:
             coded = ["--code", code] if unit.startswith("latent:") else []
             lines.append(
                 ["facets", unit, "--out", "features/facets", *coded, *pictures,
-                 "--facets", str(self.facets), "--steps", str(self.climb), "--seed", str(self.draw)]
+                 *self._said("facets", "top"), "--steps", str(self.climb), "--seed",
+                 str(self.draw)]
             )  # fmt: skip
         return "\n".join(
             shlex.join(["python", "-m", "workbench", "features", *words]) for words in lines
