@@ -68,6 +68,8 @@ def test_what_is_seen_on_a_photo_and_its_twin_is_what_the_code_gives(home) -> No
     assert named.features[0].latent == np.argmin(study.latents.rates)
     digit = DATASETS.parse("digits()").load(8).images
     assert picture(SPEC, 0).shape == (64, 64, 3) and picture(SPEC, 0).max() <= digit.max()
+    with pytest.raises(BadInput, match="take another order"):
+        look(SPEC.replace(mask="painted()", order="mask"), study)
     with pytest.raises(BadInput, match="picture 20 is not there"):
         picture(SPEC, 20)
 

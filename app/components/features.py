@@ -163,7 +163,7 @@ def choose_pictures() -> None:
         )  # fmt: skip
     state.follow("features_count", spec.count)
     st.number_input(
-        "How many pictures", *BOUNDS["count"], step=20, key="features_count",
+        "How many pictures", *BOUNDS["count"], step=10, key="features_count",
         on_change=_set_chosen,
     )  # fmt: skip
     state.show_problem("features")
@@ -220,6 +220,9 @@ def draw() -> None:
     if now.learnt:
         job = running.started(KEY, now.spec.learnt, partial(learn_steps, now.spec))
     study = study_of(now.spec) if now.learnt else None
+    if job is not None and job.state == "done" and study is None:  # others learnt since, or weights
+        put(learnt=False)
+        job = None
     data: dict[str, Any] = {
         "job": "" if job is None else job.mark,
         "hint": "A sparse autoencoder writes every patch after a block as a sum of a few features "
@@ -229,13 +232,24 @@ def draw() -> None:
         "said": "",
     }
     if study is not None:
-        try:
-            data |= worker.run(_payload, now.spec, study)
-            st.session_state["features_last"] = data
-            st.session_state["features_first"] = data["features"][0]["latent"]
-        except BadInput as error:
-            data = {**st.session_state.get("features_last", data), "problem": whole(str(error))}
+        data = _looked(now.spec, study, data)
     component(KEY)(key=KEY, data=data, on_choice_change=_chosen, on_ready_change=_ready)
+
+
+def _looked(spec: FeaturesSpec, study: Any, data: dict[str, Any]) -> dict[str, Any]:
+    """The data with what is seen; where that cannot be made, with what was seen last, and why."""
+    try:
+        made = {**data, **worker.run(_payload, spec, study)}
+    except BadInput as error:
+        problem = whole(str(error))
+    except Exception as error:
+        problem = state.unexpected(error)
+    else:
+        st.session_state["features_last"] = made
+        st.session_state["features_first"] = made["features"][0]["latent"]
+        return made
+    last = st.session_state.get("features_last", data)
+    return {**last, "job": data["job"], "choice": data["choice"], "problem": problem}
 
 
 def _payload(spec: FeaturesSpec, study: Any) -> dict[str, Any]:

@@ -73,6 +73,6 @@ def test_features_are_learnt_looked_at_ranked_and_restored_by_a_link(
 
     more = SMALL.replace("steps=30", "steps=20000")
     page.goto(f"{app_server.url}/features?{more}&learnt=1&data=folder(path%3D%22/etc%22)&layer=x")
-    expect(page.get_by_text(re.compile("layer is 'x', wanted"))).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text(re.compile("Layer is 'x', wanted"))).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Cancel").first.click()
     expect(page.get_by_text(re.compile("^Cancelled after"))).to_be_visible(timeout=SLOW)

@@ -16,7 +16,7 @@ from workbench.scenes.features_spec import SHOWN, FeaturesSpec
 from workbench.scenes.inside import network
 from workbench.scenes.photos import Pixels, source
 
-READ = 8  # pictures of a step
+READ, STEP_WORK = 8, 8e9  # pictures of a step at most, and its multiply-adds, roughly
 TOP = 6  # pictures of a feature
 KEPT = 2  # codes with their tokens
 MOST_BYTES = 1.5e9  # of tokens in memory
@@ -110,19 +110,20 @@ def learn_features(spec: FeaturesSpec) -> Iterator[Learning]:
     found = network(spec.network)
     found.check_layer(spec.layer)
     images, names = pictures(spec)
+    each = pictures_a_step(found)
     reading = max(1, len(images) // READ)
     total = len(images) + spec.steps + reading
     yield Learning(0, total, "reads pictures")
     parts: list[Any] = []
-    for first in range(0, len(images), READ):
-        parts.append(layer_tokens(found, images[first : first + READ], spec.layer, batch=READ))
+    for first in range(0, len(images), each):
+        parts.append(layer_tokens(found, images[first : first + each], spec.layer, batch=each))
         size = 4 * len(images) * parts[0][0].numel()
         if size > MOST_BYTES:
             raise BadInput(
                 f"{len(images)} pictures have {size / 1e9:.1f} GB of tokens in {found.name}, more "
                 f"than {MOST_BYTES / 1e9:.1f}; take fewer pictures."
             )
-        yield Learning(min(first + READ, len(images)), total, "reads pictures")
+        yield Learning(min(first + each, len(images)), total, "reads pictures")
     tokens = torch.cat(parts)
     config = SaeConfig(
         expansion=spec.expansion, active=spec.active, rule=spec.rule, steps=spec.steps,
@@ -144,6 +145,11 @@ def learn_features(spec: FeaturesSpec) -> Iterator[Learning]:
         while len(_kept) > KEPT:
             del _kept[next(iter(_kept))]
     yield Learning(total, total, told(study), study)
+
+
+def pictures_a_step(found: Any) -> int:
+    """So many that other pages need not wait long for the step to end."""
+    return max(1, min(READ, int(STEP_WORK / max(found.work(1), 1))))
 
 
 def _key(spec: FeaturesSpec) -> Any:
@@ -178,7 +184,7 @@ def look(spec: FeaturesSpec, study: Any, pixels: Pixels | None = None, net: Any 
         net: a `Network` in place of the one that it names.
 
     Raises:
-        BadInput: no such photo, or a mask that does not fit the network.
+        BadInput: no such photo, a mask that does not fit the network, or an empty order.
     """
     from workbench.features.reading import ordered
 
@@ -188,6 +194,11 @@ def look(spec: FeaturesSpec, study: Any, pixels: Pixels | None = None, net: Any 
     chosen = [int(each) for each in ordered(study.latents, spec.order, SHOWN, compared)]
     if 0 <= spec.latent < study.code.shape.latents and spec.latent not in chosen:
         chosen = [spec.latent, *chosen]
+    if not chosen:
+        raise BadInput(
+            f"no feature comes first by {spec.order}: none is there on the photo, or the mask "
+            "changes none; take another order or mask."
+        )
     return Seen(
         features=tuple(_feature(study, compared, latent) for latent in chosen),
         photo=bytes_of(pair[0]),

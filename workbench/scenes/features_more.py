@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from workbench.errors import BadInput
 from workbench.masks import MASKS
-from workbench.scenes.features import pictures, study_of
+from workbench.scenes.features import pictures, pictures_a_step, study_of
 from workbench.scenes.features_spec import FeaturesSpec
 from workbench.scenes.inside import network
 
-READ, CLIMBED = 8, 5  # pictures of a step, and steps of a climb between two pictures
+CLIMBED = 5  # steps of a climb between two pictures
 Floats = NDArray[np.float32]
 
 
@@ -89,11 +89,12 @@ def facets(spec: FeaturesSpec) -> Iterator[Faceting]:
     images, _ = pictures(spec)
     total = 2 * len(images) + spec.facets * spec.climb
     values, codes = list[Any](), list[Any]()
-    for first in range(0, len(images), READ):
-        part = images[first : first + READ]
+    each = pictures_a_step(found)
+    for first in range(0, len(images), each):
+        part = images[first : first + each]
         values.append(values_of(unit, part).numpy())
         codes.append(codes_of(found, part))
-        yield Faceting(2 * min(first + READ, len(images)), total)
+        yield Faceting(2 * min(first + each, len(images)), total)
     groups = find_facets(
         unit, images, np.concatenate(codes), count=min(spec.facets, len(images)),
         top=min(spec.top, len(images)), seed=spec.draw, values=np.concatenate(values),
