@@ -25,6 +25,8 @@ const INSIDE_CSS = `
   .legend i { height: 10px; border-radius: 5px; border: 1px solid var(--st-border-color); }
   .grid { display: grid; gap: 3px 4px; overflow-x: auto; padding: 3px; align-items: center;
     grid-template-columns: max-content repeat(var(--heads), minmax(26px, 84px)) max-content; }
+  .right { min-width: 0; }
+  .about { margin: 8px 0 0; max-width: 62ch; }
   .grid .measure { font-size: 0.72rem; opacity: 0.75; padding-left: 6px; white-space: pre-line; font-variant-numeric: tabular-nums; }
   @container (max-width: 900px) { .grid.wide .measure { display: none; } }
   .grid .name { font-size: 0.74rem; padding-right: 6px; font-variant-numeric: tabular-nums; white-space: nowrap; position: sticky; left: 0;
@@ -138,12 +140,13 @@ export default mounter((root, view) => {
   const known = make("datalist", { id: "inside-known" });
   const field = make("input", { type: "text", "aria-label": "Intervention", placeholder: "skip_evenly(speed=2.0)", list: "inside-known", spellcheck: "false",
     onkeydown: (event) => event.key === "Enter" && add() });
+  const about = make("p", { class: "soft say about" });
   const changes = make("section", { class: "changes" }, make("h3", { text: "Switched off or changed" }), chips,
     make("div", { class: "bar" }, ...Object.values(quick), undo, clear),
     make("div", { class: "add" }, field, make("button", { type: "button", class: "press", text: "Add", onclick: () => add() })), known, said, scores, notes);
   root.append(make("style", { text: SHARED_CSS + INSIDE_CSS }), make("div", { class: "frame" }, banner,
     make("div", { class: "bar", style: "margin-bottom: 10px" }, show.node, scale.node, part.node),
-    make("div", { class: "halves" }, make("div", { class: "left" }, stage, now, legend, make("div", { class: "bar" }, asToken, rolled, over_all), changes), grid)));
+    make("div", { class: "halves" }, make("div", { class: "left" }, stage, now, legend, make("div", { class: "bar" }, asToken, rolled, over_all), changes), make("div", { class: "right" }, grid, about))));
   grid.addEventListener("pointerleave", () => lift(null));
 
   function add() {
@@ -212,7 +215,7 @@ export default mounter((root, view) => {
     if (grid.dataset.shape !== shape) {
       grid.dataset.shape = shape;
       grid.style.setProperty("--heads", most());
-      grid.replaceChildren(make("span", { class: "name" }), ...Array.from({ length: most() }, (_, head) => make("span", { class: "top", text: head })), make("span"));
+      grid.replaceChildren(make("span", { class: "name", text: "head" }), ...Array.from({ length: most() }, (_, head) => make("span", { class: "top", text: head })), make("span"));
       grid.classList.toggle("wide", most() > 4);
       data.heads.forEach((count, layer) => {
         grid.append(make("span", { class: "name" }));
@@ -257,6 +260,11 @@ export default mounter((root, view) => {
     scale.set(choice.scale);
     part.set(choice.part);
     over_all.value = choice.whole;
+    const changed = choice.show === "change";
+    const end = (changed ? data.top / 2 : data.top).toPrecision(2);
+    const colours = choice.scale === "each" ? "each map has a scale of its own" : `all maps go from ${changed ? `−${end} to +` : "0 to "}${end}`;
+    setText(about, `A row is a layer, a column a head; ${colours}. `
+      + "Beside a row, means over its heads: how far tokens read, in pixels; entropy, 0 for one place and 1 for all places alike; diversity, 0 where all heads look alike.");
     over_all.disabled = choice.part === "decoder";
     drawGrid();
     drawStage();

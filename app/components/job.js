@@ -69,11 +69,13 @@ class JobBar {
     setText(this.told, report ? this.sentence(report) : "");
   }
   sentence({ state, place, done, total, rate, remaining, seconds, problem }) {
-    const unit = this.unit;
+    const { unit } = this;
+    const one = unit.replace(/s$/, "");
     if (state === "failed") return problem;
     if (state === "waiting") return place ? `Waits for ${place} other${place > 1 ? "s" : ""} to finish …` : "Starts …";
-    const count = `${done.toLocaleString("en").replaceAll(",", "\u202f")} ${unit}`;
-    const speed = rate ? `, ${Math.round(rate)} ${unit} a second` : "";
+    const count = `${done.toLocaleString("en").replaceAll(",", "\u202f")} ${done === 1 ? one : unit}`;
+    const pace = rate >= 1 ? `${Math.round(rate)} ${unit} a second` : `${(1 / rate).toFixed(1)} s a ${one}`;
+    const speed = rate && done > 1 ? `, ${pace}` : "";
     if (state === "running") return `${count} of ${total}${speed}${remaining ? `, about ${spoken(remaining)} to go` : ""}`;
     const ended = state === "cancelled" ? "Cancelled after" : "Done:";
     return `${ended} ${count} in ${seconds.toFixed(1)} s${speed}`;

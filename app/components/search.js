@@ -101,7 +101,7 @@ export default mounter((root) => {
 
   return {
     update(next) {
-      const other = next.job !== bar.mark;
+      const other = !data.hint || next.job !== bar.mark;
       data = next;
       setText(title, next.axes[1]);
       if (!other) return;

@@ -98,8 +98,9 @@ def draw() -> None:
         "axes": list(looked_for.axes),
         "aim": getattr(looked_for, "aim", None),
         "step": looked_for.axes[0] == "masks tried",
-        "hint": "The search runs in small steps: other pages keep their speed, and it ends when it "
-        "is cancelled or this page is closed. The best mask so far is always kept.",
+        "hint": "Start tries masks one after the other; the best so far, its picture and a curve "
+        "of its error appear here. It runs in small steps: other pages keep their speed, and it "
+        "ends when it is cancelled or this page is closed.",
     }
     component("search")(key="found", data=data)
 

@@ -1,4 +1,4 @@
-"""Sweeps: start every combination of some knobs at once, watch them, stop them, go on with them."""
+"""Every combination of some knobs as runs of one sweep: start, watch, stop, go on."""
 
 from app.components.scripts import component
 

@@ -34,7 +34,12 @@ if found:
         ],
         hide_index=True,
         height="content",
-        column_config={"Try": st.column_config.LinkColumn(display_text="open", width="small")},
+        column_config={
+            "System": st.column_config.Column(width=170),
+            "Try": st.column_config.LinkColumn(display_text="open", width=60),
+            "What is hidden": st.column_config.Column(width=340),
+            "Recipe": st.column_config.Column(width=360),
+        },
     )  # fmt: skip
 else:
     st.info("No system holds all of these words; try one of them alone.")
