@@ -56,3 +56,9 @@ def test_the_default_model_needs_torch_alone() -> None:
     """`import timm` costs more than twice what torch costs; the bundled model does without."""
     code = "from workbench.scenes import SceneSpec, compose; compose(SceneSpec())"
     assert loaded_by(code) <= {"torch", "scipy", "cv2"}
+
+
+def test_the_list_of_presets_needs_no_timm() -> None:
+    """Every training command reads it."""
+    code = "from workbench.runs.presets import run_presets; assert run_presets()"
+    assert loaded_by(code) <= {"torch", "scipy", "sklearn"}

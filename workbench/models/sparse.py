@@ -9,7 +9,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
-import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -171,6 +170,8 @@ class MaskedConvnet(nn.Module):
 
 def _plain(name: str) -> tuple[nn.Module, list[dict[str, Any]]]:
     """A timm model without head, and what it says of its maps."""
+    import timm  # two seconds, which lists of objectives and presets need not wait
+
     if not timm.is_model(name):
         raise BadInput(f"{shown(name)} is no network of timm; take for example resnet18.")
     net = timm.create_model(name, pretrained=False, num_classes=0)
