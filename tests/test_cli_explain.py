@@ -53,6 +53,21 @@ def test_a_photo_is_explained_and_judged(classifier, tmp_path, capsys) -> None:
     assert "precision is 'fp8'" in capsys.readouterr().err
 
 
+def test_weights_from_a_file_are_not_called_random(classifier, tmp_path, capsys) -> None:
+    own = classifier / "model.safetensors"
+    found = load_network("timm:vit_tiny_patch16_224", weights=own)
+    assert (found.size, found.classes, found.fresh) == ((64, 64), 3, False)
+    given = ["coffee", "--model", "timm:vit_tiny_patch16_224", "--out", str(tmp_path)]
+    assert (
+        run(["explain", *given, "--weights", str(own), "--method", "rollout", "--judge", ""]) == 0
+    )
+    assert run(["attend", *given, "--weights", str(own)]) == 0
+    told = capsys.readouterr().out
+    assert "knows 3 classes" in told and "weights here" not in told
+    assert run(["attend", *given]) == 0
+    assert "has fresh weights here" in capsys.readouterr().out
+
+
 def test_missingness_prints_a_row_a_setting(classifier, tmp_path, capsys) -> None:
     out = tmp_path / "rows.json"
     assert run(["missingness", "--model", str(classifier), "--data", "photos", "--count", "6",
@@ -71,3 +86,7 @@ def test_missingness_prints_a_row_a_setting(classifier, tmp_path, capsys) -> Non
     assert "wanted numbers" in capsys.readouterr().err
     assert run(["missingness", "--model", str(classifier), "--count", "-1"]) == 2
     assert "--count is -1, but must be 1 or more" in capsys.readouterr().err
+    Image.new("RGB", (70, 70)).save(tmp_path / "alone.png")
+    data = f"folder(path='{tmp_path}')"
+    assert run(["missingness", "--model", str(classifier), "--data", data]) == 2
+    assert "leaves no picture to test on" in capsys.readouterr().err

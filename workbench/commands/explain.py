@@ -151,7 +151,7 @@ def _told(record: dict[str, Any]) -> list[str]:
     removed = f", removed with {record['removal']}" if record["removal"] else ""
     lines = [
         f"{record['label']} ({record['score']:.1%}) by {record['method']}{removed}, "
-        f"{record['evaluations']} pictures shown"
+        f"{record['evaluations']} picture{'s' * (record['evaluations'] != 1)} shown"
     ]
     if record["blank"]:
         lines.append("The map is one value everywhere: it says nothing.")
@@ -201,19 +201,14 @@ def missingness(
     as_json: AsJson = False,
 ) -> None:
     """Measure how a classifier's answers change as growing parts of pictures go missing."""
-    import numpy as np
-
     from workbench.commands.masks import parse_grid
-    from workbench.data.sets import DATASETS
     from workbench.evaluations.missingness import missingness as measure
     from workbench.explain.removal import cells_of
     from workbench.runs.networks import named_network
 
     _check(count, out)
     network = named_network(model, weights)
-    loaded = DATASETS.parse(data).load(max(network.size), train=False)
-    rows = np.random.default_rng(seed).permutation(len(loaded))[:count]
-    part = loaded.rows(np.sort(rows))
+    part = _pictures(data, max(network.size), count, seed)
     images = _fitted(part.images, network.size)
     labels = part.labels if network.classes == len(part.classes) else None
     operators = _parts(remove_with) or _all_for(network.kind)
@@ -238,6 +233,18 @@ def missingness(
     say(record, _table(found, labels is not None), as_json)
 
 
+def _pictures(data: str, side: int, count: int, seed: int) -> Any:
+    """At most `count` pictures of the part for testing, drawn by the seed."""
+    import numpy as np
+
+    from workbench.data.sets import DATASETS
+
+    loaded = DATASETS.parse(data).load(side, train=False)
+    if not len(loaded):
+        raise BadInput(f"{data} leaves no picture to test on (of 5, one is); add some.")
+    return loaded.rows(np.sort(np.random.default_rng(seed).permutation(len(loaded))[:count]))
+
+
 def _check(count: int, out: Path | None) -> None:
     if count < 1:
         raise BadInput(f"--count is {count}, but must be 1 or more; 200 is usual.")
@@ -256,7 +263,10 @@ def _table(found: list[dict[str, Any]], labelled: bool) -> list[str]:
                  span(row, "class_entropy"), span(row, "confidence")]  # fmt: skip
         rows.append([*cells, span(row, "accuracy")] if labelled else cells)
     lines = table([*header, "accuracy"] if labelled else header, rows)
-    lines.append("Entropies in bits; 95 % intervals. A class entropy that falls is the bias.")
+    lines.append(
+        f"On {found[0]['count']} pictures. Entropies in bits; 95 % intervals. A class entropy that "
+        "falls is the bias."
+    )
     return lines
 
 

@@ -1,5 +1,6 @@
 """Load any network for looking inside: ours, timm's with fresh weights, or a local checkpoint."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -157,10 +158,11 @@ def _from_timm(
     state = None if weights is None else read_weights(Path(weights))[0]
     if state is not None and classes is None:
         classes = _classes_in(state)
+    size = size or (None if state is None else _size_in(state))
     made = _made(plain, size, classes, seed, dict(more or {}))
     if state is not None:
         _fill(made, state, name, weights)
-    described = network_of(made, f"{TIMM}{name}")
+    described = replace(network_of(made, f"{TIMM}{name}"), fresh=state is None)
     if size is not None:
         described = replace(described, size=described.size if described.depth else size)
     return described
@@ -197,6 +199,19 @@ def _fill(made: nn.Module, state: dict[str, Tensor], name: str, origin: object) 
             f"{origin} does not fit timm:{name}: {first[:160]}; name the architecture that it was "
             "saved from."
         ) from None
+
+
+def _size_in(state: Mapping[str, Tensor]) -> tuple[int, int] | None:
+    """The square pictures that a transformer's positions are for; None where that is not told."""
+    positions, filters = state.get("pos_embed"), state.get("patch_embed.proj.weight")
+    if positions is None or filters is None or positions.ndim != 3 or filters.ndim != 4:
+        return None
+    registers = state["reg_token"].shape[1] if "reg_token" in state else 0
+    for prefix in (("cls_token" in state) + registers, 0):
+        side = math.isqrt(max(0, positions.shape[1] - prefix))
+        if side and side**2 + prefix == positions.shape[1]:
+            return (side * filters.shape[2], side * filters.shape[3])
+    return None
 
 
 def _classes_in(state: Mapping[str, Tensor]) -> int | None:

@@ -51,7 +51,8 @@ class Network:
     take others too). `prefix` counts the tokens in front of the patches, `patch` is the side of a
     patch, or the total stride of a convnet. `blocks` are transformer blocks in order and `heads`
     their attention heads; `stages` are those of a convnet. `classes` is 0 where there is no head.
-    `decoder` names the blocks that fill in hidden patches, where there are any.
+    `decoder` names the blocks that fill in hidden patches, where there are any. `fresh` says that
+    its weights were drawn from a seed, so that what it answers means nothing.
     """
 
     module: nn.Module
@@ -70,6 +71,7 @@ class Network:
     std: tuple[float, ...] = IMAGENET_STD
     own: bool = False
     whole: nn.Module | None = None
+    fresh: bool = False
 
     def __repr__(self) -> str:
         """One line, where the modules themselves would fill pages of a notebook."""

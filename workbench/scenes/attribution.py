@@ -21,7 +21,7 @@ from workbench.scenes.attribution_seen import (
     planned,
     steps_of,
 )
-from workbench.scenes.attribution_spec import FRESH, AttributionSpec
+from workbench.scenes.attribution_spec import AttributionSpec
 from workbench.scenes.inside import network
 from workbench.scenes.photos import Pixels, source
 
@@ -139,9 +139,10 @@ def _said(spec: AttributionSpec, seen: Seen) -> Said:
     else:
         notes.append(
             f"{seen.name} knows no classes: explained is how like its features stay to those of "
-            "the whole photo, 1 for the same; red is what they rest on."
+            "the whole photo, 1 for the same; red is what they rest on. The head of a timm "
+            "checkpoint is read with timm:NAME and weights."
         )
-    if seen.name in FRESH:
+    if net.fresh:
         notes.append(
             f"{seen.name} has random weights here: its maps show how methods work, not what a "
             "trained network has learnt."

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench.data.images import fit
 from workbench.errors import BadInput
 from workbench.masks import MASKS, Grid, Mask
-from workbench.scenes.inside_spec import TIMM, InsideSpec
+from workbench.scenes.inside_spec import InsideSpec
 from workbench.scenes.photos import Pixels, source
 
 Floats = NDArray[np.float32]
@@ -298,7 +298,7 @@ def _scores(found: Any, plain: Any, changed: Any) -> tuple[tuple[str, float, flo
 
 def _notes(spec: InsideSpec, found: Any) -> tuple[str, ...]:
     notes: list[str] = []
-    if spec.model.startswith(TIMM):
+    if found.fresh:
         notes.append(
             f"{spec.model} has fresh weights here: its maps show how it is built, not what it "
             "learnt."

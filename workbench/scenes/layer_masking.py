@@ -125,7 +125,8 @@ def answers(spec: LayerMaskingSpec, pixels: Pixels | None = None, net: Any = Non
     each = [first]
     for way, recipe in ways(spec, found.kind).items():
         each.append(_answer(found, way, recipe, picture, image, hidden, plain))
-    return Answers(spec, found.kind, grid, hidden[0], found.labels, tuple(each), _notes(spec))
+    told = _notes(spec, found)
+    return Answers(spec, found.kind, grid, hidden[0], found.labels, tuple(each), told)
 
 
 def classifier(spec: LayerMaskingSpec, net: Any = None) -> Any:
@@ -231,8 +232,8 @@ def _hatched(picture: Pixels, hidden: Bools) -> Pixels:
     return np.where(hidden[..., None], pattern[..., None], picture)
 
 
-def _notes(spec: LayerMaskingSpec) -> tuple[str, ...]:
-    if not spec.network.startswith("timm:"):
+def _notes(spec: LayerMaskingSpec, found: Any) -> tuple[str, ...]:
+    if not found.fresh:
         return ()
     return (
         f"{spec.network} has fresh weights here: what it says means nothing, only how the mask "
