@@ -27,7 +27,8 @@ class Answers:
     Patches of a plain ViT are embedded once, painted or not, and tokens are exchanged or left out;
     convnets run with folded norms and packed weights; in bf16 where that is asked for. Where a copy
     could not say the same, because something hangs on the network or it is of an unknown kind, the
-    network itself is asked. The copies are made here and go when this goes.
+    network itself is asked. The copies are made here and go when this goes. `said` is what the
+    network says of the whole picture, where that is known.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Answers:
         image: NDArray[np.float32],
         precision: str = "fp32",
         seed: int = 0,
+        said: Tensor | None = None,
     ) -> None:
         self.operator, self.network, self.image = operator, network, image
         self._each, self._seed = each, seed
@@ -45,7 +47,7 @@ class Answers:
         self._away: Tensor | None = None
         if isinstance(operator, Fill) and operator.fixed:
             self._away = self._painted_over(operator, seed)
-        self._tokens = self._by_tokens(precision)
+        self._tokens = self._by_tokens(precision, said)
         self._quick = network
         if self._tokens is None:
             self._quick = quick_network(network, self._picture, precision)
@@ -88,7 +90,7 @@ class Answers:
             away = self._painted_over(self.operator, self._seed)
         return self._of_both(away, lambda a, b: torch.lerp(a, b, seen.to(b.dtype)))
 
-    def _by_tokens(self, precision: str) -> QuickTokens | None:
+    def _by_tokens(self, precision: str, said: Tensor | None) -> QuickTokens | None:
         network, operator = self.network, self.operator
         drops = isinstance(operator, DropTokens) and (operator.layer, operator.mask) == (0, GIVEN)
         if (
@@ -106,7 +108,8 @@ class Answers:
             return None
         own = quick.embedded(self._picture)
         with torch.no_grad():
-            if not alike(network.logits(self._picture), quick.logits(own), dtype):
+            wanted = network.logits(self._picture) if said is None else said
+            if not alike(wanted, quick.logits(own), dtype):
                 return None
         self._embedded = own
         self._painted = None if self._away is None else quick.embedded(self._away)

@@ -106,7 +106,7 @@ def explaining(
             scores = network.logits(torch.from_numpy(picture)[None])
     number = class_number(network, target, scores[0])
     cells = grid or cells_of(network, (picture.shape[1], picture.shape[2]))
-    asked = Asked(network, picture, number, operator, cells, seed, batch, precision)
+    asked = Asked(network, picture, number, operator, cells, seed, batch, precision, scores)
     values = yield from _locked(network, chosen.search(asked))
     if not np.isfinite(values).all():
         raise BadInput(f"{chosen.name} gave values that are no numbers; take another method.")

@@ -17,6 +17,7 @@ from workbench.models.network import Network
 
 INSIDE = ("drop_tokens", "hide_keys", "layer_mask")
 BATCH = 16
+MORE = 4  # times as many pictures, of few tokens, that a batch may hold
 CELLS = 8  # along the shorter side of a small picture, at least
 SLICE = 2  # pictures with masks that a convnet takes together on a CPU: more leave the cache
 Bools = NDArray[np.bool_]
@@ -68,15 +69,22 @@ class Removal:
             )
 
     def answers(
-        self, network: Network, image: NDArray[np.float32], precision: str = "fp32", seed: int = 0
+        self,
+        network: Network,
+        image: NDArray[np.float32],
+        precision: str = "fp32",
+        seed: int = 0,
+        said: Tensor | None = None,
     ) -> Answers:
         """Whom to ask about one picture [3, h, w] with this and that removed, again and again.
+
+        `said` are the scores [1, classes] of the whole picture, where they are known.
 
         Raises:
             BadInput: as `check`, or an unknown precision.
         """
         self.check(network)
-        return Answers(self.operator, self.each, network, image, precision, seed)
+        return Answers(self.operator, self.each, network, image, precision, seed, said)
 
     def logits(
         self,
@@ -99,10 +107,13 @@ class Removal:
     ) -> Generator[tuple[Tensor, Tensor]]:
         """As `logits`, at most `batch` pictures at a time, in any order: (rows, their scores).
 
+        Where tokens are dropped they are more, up to `MORE` times as many: as have the tokens of
+        `batch` whole ones.
+
         Raises:
             BadInput: masks that hide everything where something must be visible.
         """
-        for rows in self._batches(hidden, batch, answers.ragged):
+        for rows in self._batches(hidden, batch, answers):
             scores = answers(hidden[rows]).cpu()
             yield torch.from_numpy(rows), scores
 
@@ -137,18 +148,23 @@ class Removal:
                 "visible, or remove with a fill."
             )
 
-    def _batches(self, hidden: Bools, batch: int, ragged: bool) -> Generator[NDArray[np.int64]]:
+    def _batches(self, hidden: Bools, batch: int, answers: Answers) -> Generator[NDArray[np.int64]]:
         """Row numbers; dropped tokens are equally many in a batch, or about as many if `ragged`."""
         order = np.arange(len(hidden))
-        groups = [order]
+        groups, left = [order], np.ones(len(hidden))
         if getattr(self.operator, "name", "") == "drop_tokens":
             counts = hidden.reshape(len(hidden), -1).sum(1)
             groups = [counts.argsort(kind="stable")]
-            if not ragged:
+            if not answers.ragged:
                 groups = [order[counts == each] for each in np.unique(counts)]
+            if answers.by_tokens:
+                left = 1 - counts / hidden[0].size
         for group in groups:
-            for first in range(0, len(group), batch):
-                yield group[first : first + batch]
+            first = 0
+            while first < len(group):  # the first of a batch has the most tokens
+                count = int(batch / max(float(left[group[first]]), 1 / MORE))
+                yield group[first : first + count]
+                first += count
 
 
 def removal(recipe: "str | Removal | Fill | Intervention") -> Removal:

@@ -47,6 +47,7 @@ class Asked:
     seed: int = 0
     batch: int = 16
     precision: str = "fp32"
+    said: Tensor | None = None
     shown: int = 0
     notes: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -63,7 +64,7 @@ class Asked:
     @cached_property
     def answers(self) -> Answers:
         """Who says what is left of a score when cells are removed."""
-        return self.removal.answers(self.network, self.image, self.precision, self.seed)
+        return self.removal.answers(self.network, self.image, self.precision, self.seed, self.said)
 
     def without(self, hidden: Bools) -> Generator[Step, None, NDArray[np.float64]]:
         """Scores [n] of the class with each of `hidden` [n, rows, cols] removed."""

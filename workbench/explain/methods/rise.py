@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from workbench.explain.methods.method import Asked, Map, Method, Search, Step
+from workbench.explain.removal import MORE
 from workbench.params import Knob
 
 BY_NEIGHBOURS = ("neighbour",)  # what is painted depends on what is left: no fading into it
@@ -39,8 +40,10 @@ class Rise(Method):
         height, width = asked.image.shape[1:]
         total, done = np.zeros((height, width)), 0
         rng = np.random.default_rng(asked.seed)
+        dropped = asked.removal.operator.name == "drop_tokens" and asked.answers.by_tokens
+        most = int(asked.batch / max(self.keep, 1 / MORE)) if dropped else asked.batch
         while done < self.count:
-            count = min(asked.batch, self.count - done)
+            count = min(most, self.count - done)
             masks = smooth_masks(rng, count, self.cells, self.keep, (height, width))
             if asked.removal.paints and asked.removal.operator.name not in BY_NEIGHBOURS:
                 scores = self._faded(asked, masks)
