@@ -19,7 +19,7 @@ INSIDE = ("drop_tokens", "hide_keys", "layer_mask")
 BATCH = 16
 MORE = 4  # times as many pictures, of few tokens, that a batch may hold
 CELLS = 8  # along the shorter side of a small picture, at least
-SLICE = 2  # pictures with masks that a convnet takes together on a CPU: more leave the cache
+SLICE = 4  # pictures with masks that a convnet takes together on a CPU: more leave the cache
 Bools = NDArray[np.bool_]
 
 

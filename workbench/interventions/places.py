@@ -24,6 +24,20 @@ class Rule:
     first: Tensor
 
 
+@dataclass(frozen=True)
+class Ring:
+    """Hidden places that have a known neighbour, by number in a map [b * h * w, c].
+
+    `at` [k] are these places, `near` [m] their known neighbours, those of one place after those of
+    the other, `start` [k] where each begins, and `weights` [m] what they are summed with.
+    """
+
+    at: Tensor
+    near: Tensor
+    start: Tensor
+    weights: Tensor
+
+
 class Places:
     """`visible`, float [b, 1, h, w] laid out like the map, 1 = visible, and what follows from it.
 
@@ -33,8 +47,11 @@ class Places:
 
     def __init__(self, visible: Tensor, rule: Rule, inside: Tensor | None = None) -> None:
         self.visible, self.rule, self.inside = visible, rule, inside
-        self._rings: list[Tensor] = []
-        self._known = visible
+        self._shares: list[Tensor] = []
+        self._edges: list[tuple[Tensor, Tensor]] = []
+        self._rings: list[Ring] = []
+        self._known = visible.float()  # comparing is slow in bf16
+        self._closed = False
         self._onward: dict[Any, Places] = {}
         self._met: dict[int, tuple[weakref.ref[Places], Places]] = {}
 
@@ -65,20 +82,30 @@ class Places:
         return made
 
     @torch.no_grad()
-    def rings(self, rounds: int) -> list[Tensor]:
+    def shares(self, rounds: int) -> list[Tensor]:
         """For each round of filling what the sum of 3 x 3 neighbours is multiplied by.
 
         0 but at the hidden places that have a known neighbour then; fewer rounds where no hole is
         left. Places outside are never filled.
         """
-        while len(self._rings) < rounds and not bool(self._known.all()):
+        while len(self._shares) < rounds and not self._closed:
             count = around(self._known)
             edge = (self._known == 0) & (count > 0.5)
             if self.inside is not None:
                 edge &= self.inside > 0
-            self._rings.append(edge / (count + EPS))
-            self._known = self._known + edge
-        return self._rings[:rounds]
+            self._closed = not bool(edge.any())
+            if not self._closed:
+                self._shares.append((edge / (count + EPS)).to(self.visible.dtype))
+                self._edges.append((edge[:, 0], self._known[:, 0] > 0))
+                self._known = self._known + edge
+        return self._shares[:rounds]
+
+    def rings(self, rounds: int) -> list[Ring]:
+        """The same places one by one."""
+        count = len(self.shares(rounds))
+        for edge, known in self._edges[len(self._rings) : count]:
+            self._rings.append(_ring(edge, known, self.visible.dtype))
+        return self._rings[:count]
 
     def carried(self, kernel: Any, stride: Any, padding: Any, dilation: Any) -> "Places":
         """Which places are visible behind a window of this shape, by the rule's policy."""
@@ -110,7 +137,16 @@ def filled(values: Tensor, places: Places, rounds: int) -> Tensor:
         places: which are visible, and which are padding, never to be filled.
         rounds: rings at most; filling ends before where no hole is left.
     """
-    for share in places.rings(rounds):
+    if values.device.type == "cpu" and not torch.is_grad_enabled():
+        values = values.contiguous(memory_format=torch.channels_last)
+        rows = values.permute(0, 2, 3, 1).view(-1, values.shape[1])
+        for ring in places.rings(rounds):
+            sums = F.embedding_bag(
+                ring.near, rows, ring.start, mode="sum", per_sample_weights=ring.weights
+            )
+            rows.index_copy_(0, ring.at, sums)
+        return values
+    for share in places.shares(rounds):
         with torch.no_grad():
             sums = around(values)
         if torch.is_grad_enabled():
@@ -120,12 +156,31 @@ def filled(values: Tensor, places: Places, rounds: int) -> Tensor:
     return values
 
 
+def _ring(edge: Tensor, known: Tensor, dtype: torch.dtype) -> Ring:
+    """Where `edge` is, and its `known` neighbours; both bool [b, h, w]."""
+    _, height, width = edge.shape
+    image, row, col = (each[:, None] for each in edge.nonzero(as_tuple=True))
+    step = torch.arange(9, device=edge.device)
+    rows, cols = row + step // 3 - 1, col + step % 3 - 1
+    there = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
+    near = (image * height + rows) * width + cols
+    there &= known.flatten()[near.clamp(0, known.numel() - 1)]
+    counts = there.sum(1)
+    weights = (1 / (counts + EPS)).to(dtype).repeat_interleave(counts)
+    at = ((image * height + row) * width + col)[:, 0]
+    return Ring(at, near[there], counts.cumsum(0) - counts, weights)
+
+
 def around(values: Tensor) -> Tensor:
     """Sum of the 3 x 3 places around each place of [b, c, h, w]; beyond the border there is 0.
 
     On a CPU a pool over few channels takes ten times as long as a convolution of each by itself;
-    on a GPU convolutions may round their input.
+    on a GPU convolutions may round their input. Of one channel shifted copies are quickest.
     """
+    if values.shape[1] == 1:
+        wide = F.pad(values, (1, 1, 1, 1))
+        rows = wide[:, :, :-2] + wide[:, :, 1:-1] + wide[:, :, 2:]
+        return rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
     if values.device.type != "cpu":
         return F.avg_pool2d(values, 3, 1, 1, divisor_override=1)
     channels = values.shape[1]
