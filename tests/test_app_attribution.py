@@ -52,6 +52,10 @@ def test_menus_tell_what_is_not_possible_and_names_may_be_numbers(own: None) -> 
     assert given(page)["target"] == "cat"
     page.selectbox(key="attribution_remove").select("hide_keys").run()
     assert any("not possible here: only in vision" in each.value for each in page.caption)
+    page.segmented_control(key="attribution_precision").set_value("bf16").run()
+    (link,) = [e.proto for e in page.get("bidi_component") if "_link" in e.proto.component_name]
+    told = json.loads(link.json)
+    assert "precision=bf16" in told["query"] and "--precision bf16" in told["command"]
     page.multiselect(key="attribution_methods").set_value([]).run()
     assert any("0 methods are named" in each.value for each in page.error)
     assert given(page)["methods"] == ["saliency()"]

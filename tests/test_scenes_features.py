@@ -9,8 +9,10 @@ import pytest
 import timm
 import torch
 
+from tests.browser.visitor import png
 from tests.interventions.subjects import scramble
 from workbench.cli import run
+from workbench.data import uploads
 from workbench.data.sets import DATASETS
 from workbench.errors import BadInput
 from workbench.features import layer_tokens
@@ -19,7 +21,7 @@ from workbench.models import network_of, save_network
 from workbench.runs.networks import named_network
 from workbench.scenes.features import learn_features, look, picture, study_of
 from workbench.scenes.features_more import facets, rank
-from workbench.scenes.features_sets import set_of, set_recipe
+from workbench.scenes.features_sets import set_of, set_recipe, sets_here
 from workbench.scenes.features_spec import FeaturesSpec
 
 NAME, LABELS, ARGUMENTS = "vit_tiny_patch16_224", ("cat", "dog", "hat"), {"depth": 2}
@@ -126,8 +128,21 @@ def test_a_link_restores_and_refuses(home, workbench_home: Path) -> None:
         "coffee",
         "chelsea",
     }
+    mine = uploads.store(png(3))
+    own = DATASETS.parse(set_recipe("chosen", 20, (mine,))).load(16)
+    assert len(own) == 20 and own.images.std() > 20 and own.name(0) == f"{mine}#0"
     with pytest.raises(BadInput, match="neither a bundled photo nor an upload"):
         DATASETS.parse("photos(of='/etc/passwd')").load(16)
+
+
+def test_cifar10_is_offered_where_a_copy_is(
+    workbench_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sets_here() == ("photos", "chosen", "digits")
+    (tmp_path / "data" / "cifar-10-batches-py").mkdir(parents=True)
+    (tmp_path / "data" / "cifar-10-batches-py" / "data_batch_1").touch()
+    assert sets_here()[-1] == "cifar10" and set_of(set_recipe("cifar10", 50, ()))[0] == "cifar10"
 
 
 def test_the_commands_that_are_shown_say_the_same(home, tmp_path, monkeypatch, capsys) -> None:

@@ -20,7 +20,7 @@ def live() -> None:
     with right, st.container(key="pictures"):
         features.learn()
         features.draw()
-        st.markdown("##### Which heads bring it")
+        st.markdown("##### Heads that see what the mask hides")
         feature_parts.heads()
         st.markdown("##### Facets of one unit")
         feature_parts.facets()

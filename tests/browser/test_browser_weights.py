@@ -8,7 +8,7 @@ import timm
 import torch
 from playwright.sync_api import Page, expect
 
-from tests.browser.visitor import PHONE, SLOW
+from tests.browser.visitor import PHONE, SLOW, clipboard
 from workbench.models import network_of, save_network
 
 DIGITS = tuple("0123456789")
@@ -43,6 +43,13 @@ def test_an_own_checkpoint_is_thinned_out_saved_and_merged(
     page.get_by_role("button", name="Find the subspace").click()
     expect(page.locator("[data-gates]")).to_contain_text("dimensions stay open", timeout=SLOW)
     expect(page).to_have_url(re.compile("layer=.*curve=1.*m_merged=1.*m_gated=1"))
+    page.get_by_role("button", name="Copy as command").click()
+    expect(page.get_by_text("The command is copied.")).to_be_visible()
+    hide, curve, merge, pair = clipboard(page).splitlines()
+    assert hide.startswith("python -m workbench weights hide 'magnitude(ratio=0.5)' --model my-fi")
+    assert " weights curve " in curve and "--ways 'magnitude; random' --count 50" in curve
+    assert " weights merge my-first my-second --base '' --how add" in merge
+    assert " weights shared my-first 0 1 --on classes --price 0.02" in pair
     page.set_viewport_size(PHONE)
     page.goto(page.url)
     expect(done).to_be_visible(timeout=SLOW)
