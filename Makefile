@@ -26,7 +26,7 @@ app: setup
 	@$(PY) -m workbench app $(ARGS)
 
 test: setup-dev browser lint types
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 kills: setup-dev
 	@$(PY) -m tests.runs.kills $(ARGS)

@@ -10,6 +10,7 @@ from app.companion import companion
 from app.components.scripts import component
 from app.style import CSS
 from app.warm import warmer
+from workbench.syntax import module
 
 VIEWS = Path(__file__).resolve().parent / "views"
 ICON = Path(__file__).resolve().parent / "icon.png"
@@ -20,7 +21,7 @@ SECTIONS = ("", "Masks", "Inside a network", "Training")
 @cache
 def section(path: Path) -> str:
     """The menu that a view stands in: its constant `SECTION`; "" for none."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in module(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SECTION":
             return str(ast.literal_eval(node.value))
     return ""
@@ -29,7 +30,7 @@ def section(path: Path) -> str:
 @cache
 def summary(path: Path) -> str:
     """The first line of a view's docstring."""
-    lines = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").splitlines()
+    lines = (ast.get_docstring(module(path.read_text(encoding="utf-8"))) or "").splitlines()
     return lines[0] if lines else ""
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A part may import parts of its own level and below; README draws the same picture.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors", "chromium"),
+    ("errors", "chromium", "syntax"),
     ("params", "registry", "schedules", "seeds"),
     ("masks", "fills"),
     ("data", "models", "plots", "painter"),

@@ -37,7 +37,9 @@ def examine(*parts: Callable[[], object]) -> doctor.Report:
     return doctor.Report(tuple(each for part in parts for each in part()))
 
 
-def test_this_machine_is_usable_and_told_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_this_machine_is_usable_and_told_as_it_is(
+    capsys: pytest.CaptureFixture[str], workbench_home: Path
+) -> None:
     assert cli.run(["doctor", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     found = {each["name"]: each for each in told["findings"]}

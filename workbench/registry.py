@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 from workbench.errors import BadInput, nearest, shown
 from workbench.params import TEXT_LIMIT, knobs, validate
 from workbench.schedules import FORMS
+from workbench.syntax import expression
 
 DEPTH_LIMIT = 8
 Forms = Mapping[str, Callable[..., Any]]
@@ -229,7 +230,7 @@ class Registry(Generic[M]):
                 f"nested brackets; at most {TEXT_LIMIT} and {DEPTH_LIMIT} are read; shorten it."
             )
         try:
-            return ast.parse(recipe.strip(), mode="eval").body
+            return expression(recipe.strip())
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise BadInput(f"{shown(recipe)} is no recipe; {self._example()}.") from None
 

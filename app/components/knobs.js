@@ -170,7 +170,7 @@ export default mounter((root, view) => {
       if (wanted !== shape) {
         shape = wanted;
         owner = data.owner;
-        sender.waiting = null;
+        sender.forget();
         made = new Map(data.knobs.map((knob) => [knob.name, new Row(knob, changed)]));
         rows.replaceChildren(...[...made.values()].map((row) => row.node));
       }

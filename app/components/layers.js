@@ -101,11 +101,12 @@ export default mounter((root, view) => {
   let query = "";
   let lines = [];
   let focus = ""; // where the keyboard goes on, for the pressed button may have another layer then
+  const presses = new Presses((value) => view.host.setStateValue("acts", value));
   const act = (what) => {
+    if (!presses.push(what, ["add", "move", "remove"].includes(what.do))) return;
     setText(note, "");
     setText(problem, "");
     focus = { move: what.up ? "up" : "down", remove: "title" }[what.do] ?? "";
-    view.host.setTriggerValue("act", what);
   };
   const list = make("ol", { class: "list", "aria-label": "Layers of the mask, the top one first" });
   const adder = (label, of, title) => make("button", { type: "button", text: label, title, "data-add": of,
@@ -139,6 +140,7 @@ export default mounter((root, view) => {
 
   return {
     update(data) {
+      presses.heard(data.done);
       query = data.query;
       const lowest = data.layers.findIndex((layer) => layer.on);
       if (lines.length !== data.layers.length) {

@@ -34,8 +34,9 @@ def draw(patches: int) -> None:
             "layers": [_row(now, at, patches) for at in range(len(now.layers))] if shown else [],
             "problem": state.problems().get("layers", ""),
             "note": st.session_state.get("layers_note", ""),
+            "done": st.session_state.get("layers_done", 0),
         },
-        on_act_change=_acted,
+        on_acts_change=_acted,
     )
 
 
@@ -60,8 +61,15 @@ def detail(now: Stack, at: int, patches: int) -> str:
 
 
 def _acted() -> None:
-    """One press in the list; what cannot be done leaves the layers as they are and is told."""
-    act: dict[str, Any] = (st.session_state.get(KEY) or {}).get("act") or {}
+    """Presses in the list that were not heard of before, in their order."""
+    for act in ((st.session_state.get(KEY) or {}).get("acts") or {}).get("list", []):
+        if act["turn"] > st.session_state.get("layers_done", 0):
+            st.session_state["layers_done"] = act["turn"]
+            _act(act)
+
+
+def _act(act: dict[str, Any]) -> None:
+    """One press; what cannot be done leaves the layers as they are and is told."""
     now, do, before = stack.current(), str(act.get("do")), stack.target()
     at = act.get("at", 0)
     if do not in _ACTS or not isinstance(at, int) or not 0 <= at < len(now.layers):

@@ -194,6 +194,8 @@ export default mounter((root, view) => {
   root.append(make("style", { text: SHARED_CSS + RESULTS_CSS }), make("div", { class: "frame" }, banner, tiles, caption));
   let timer = 0;
   let drawn = 0;
+  let asked = 0;
+  let newest = 0;
 
   const tell = (sentence, stale, calm) => {
     banner.classList.toggle("calm", Boolean(calm));
@@ -224,7 +226,10 @@ export default mounter((root, view) => {
     setText(caption, data.caption);
     setText(full.note, data.notes.join(" "));
     full.note.classList.toggle("hidden", !data.notes.length);
+    const turn = (asked += 1);
     Promise.all(ready).then(() => {
+      if (turn < newest) return; // pictures need not be decoded in the order in which they came
+      newest = turn;
       drawn += 1;
       root.dataset.drawn = String(drawn);
       root.dataset.mark = data.mark;

@@ -48,10 +48,11 @@ function mounter(build) {
   };
 }
 
-// One value on its way to the server and one waiting: a newer value replaces the waiting one.
+// One value on its way to the server and one waiting: a newer value replaces the waiting one. What nobody
+// answers, on a connection that broke or a server that is slow, is sent again, each time after a longer wait.
 class Sender {
   constructor(send) {
-    Object.assign(this, { send, seq: 0, waiting: null, busy: false, timer: 0 });
+    Object.assign(this, { send, seq: 0, sent: 0, waiting: null, last: null, busy: false, timer: 0, tries: 0 });
   }
   push(value) {
     this.seq += 1;
@@ -60,7 +61,21 @@ class Sender {
   }
   heard(seq) {
     if (seq > this.seq) this.seq = seq;
+    if (seq >= this.sent) {
+      this.last = null;
+      this.tries = 0;
+    }
     if (!this.busy || seq >= this.sent) this.release();
+  }
+  forget() {
+    this.waiting = this.last = null;
+  }
+  unheard() {
+    if (this.waiting === null && this.tries < 4) {
+      this.waiting = this.last;
+      this.tries += 1;
+    }
+    this.release();
   }
   release() {
     clearTimeout(this.timer);
@@ -71,10 +86,30 @@ class Sender {
     if (this.busy || this.waiting === null) return;
     const value = this.waiting;
     this.waiting = null;
+    this.last = value;
     this.busy = true;
     this.sent = value.seq;
-    this.timer = setTimeout(() => this.release(), 3000);
+    this.timer = setTimeout(() => this.unheard(), 3000 * 2 ** this.tries);
     this.send(value);
+  }
+}
+
+// Presses in the order in which they were made, each until the server has done it: one that a newer press would
+// replace on a slow connection would be lost. While one that moves the others about is under way, more are not taken.
+class Presses {
+  constructor(send) {
+    this.sender = new Sender(send);
+    this.list = [];
+  }
+  push(what, moves) {
+    if (this.list.some((each) => each.moves)) return false;
+    this.list.push({ what, moves: Boolean(moves), turn: this.sender.seq + 1 });
+    this.sender.push({ list: this.list.map(({ what: one, turn }) => ({ ...one, turn })) });
+    return true;
+  }
+  heard(done) {
+    this.list = this.list.filter((each) => each.turn > done);
+    this.sender.heard(done);
   }
 }
 

@@ -4,10 +4,11 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.visitor import PHONE, clipboard, drawn, knob, paint
+from tests.browser.visitor import LAPTOP, PHONE, Line, clipboard, drawn, knob, paint
 from workbench import cli
 from workbench.masks import MASKS, Mask
 from workbench.notebook import Painter
@@ -119,6 +120,25 @@ def test_a_stack_is_worked_on_by_keyboard_on_a_phone(visit: Callable[..., Page])
     assert mask_of(drawn(page, "mask='random(ratio=0.5)'")) == "random(ratio=0.5)"
     expect(page.locator("[data-layer]")).to_have_count(0)
     expect(page.locator(".mask-card")).to_contain_text("72 of 144 patches")
+
+
+def test_presses_that_reach_the_server_together_are_all_done(
+    app_server: Any, browser: Browser
+) -> None:
+    context = browser.new_context(viewport=LAPTOP)
+    page = context.new_page()
+    line = Line(page)
+    page.goto(f"{app_server.url}?mask=layers(a=random(ratio=0.5), b=layer(block(ratio=0.3)))")
+    drawn(page)
+    line.hold = True
+    page.locator(f"{layer(page, 1)} [data-do=eye]").click()
+    page.locator("[data-do=flip]").filter(visible=True).click()
+    page.wait_for_timeout(300)
+    assert line.kept
+    line.release()
+    both = "layers(a=layer(random(ratio=0.5), invert=True), b=layer(block(ratio=0.3), on=False))"
+    assert mask_of(drawn(page, both)) == both
+    context.close()
 
 
 def test_annotations_come_in_as_a_layer(visit: Callable[..., Page]) -> None:

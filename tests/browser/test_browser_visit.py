@@ -11,6 +11,7 @@ from tests.browser.visitor import (
     LAPTOP,
     PHONE,
     SLOW,
+    Line,
     clipboard,
     drawn,
     health,
@@ -228,4 +229,20 @@ def test_500_slider_moves_run_one_model_call_at_a_time(start_app: Any, browser: 
     expect(page.locator(".wb:has(> .meter)")).to_have_attribute("data-mark", mark, timeout=SLOW)
     assert drawn(page) == mark
     assert complaints == []
+    context.close()
+
+
+def test_a_change_that_is_lost_on_the_way_is_sent_again(app_server: Any, browser: Browser) -> None:
+    context = browser.new_context(viewport=LAPTOP)
+    page = context.new_page()
+    line = Line(page)
+    page.goto(app_server.url)
+    mark = drawn(page)
+    expect(page.locator(".wb:has(> .meter)")).to_have_attribute("data-mark", mark, timeout=SLOW)
+    line.lose = 1
+    box = knob(page, "ratio", "number")
+    box.fill("0.35")
+    box.press("Enter")
+    drawn(page, "ratio=0.35")
+    assert len(line.lost) == 1
     context.close()

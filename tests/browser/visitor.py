@@ -33,6 +33,34 @@ def watch(page: Page, url: str, complaints: list[str]) -> None:
     )
 
 
+class Line:
+    """What a page sends to the server, to be lost (the next one) or held back (all, for a time)."""
+
+    def __init__(self, page: Page) -> None:
+        self.lose, self.hold = 0, False
+        self.lost: list[Any] = []
+        self.kept: list[Any] = []
+        page.route_web_socket(re.compile("/_stcore/stream"), self._between)
+
+    def _between(self, socket: Any) -> None:
+        self.server = socket.connect_to_server()
+        socket.on_message(self._out)
+
+    def _out(self, message: Any) -> None:
+        if self.lose:
+            self.lose -= 1
+            self.lost.append(message)
+        elif self.hold:
+            self.kept.append(message)
+        else:
+            self.server.send(message)
+
+    def release(self) -> None:
+        self.hold = False
+        while self.kept:
+            self.server.send(self.kept.pop(0))
+
+
 def drawn(page: Page, mark: str = "SceneSpec") -> str:
     """Wait until a picture of a scene that holds `mark` is drawn; returns the scene's mark."""
     results = page.locator(".wb[data-drawn]")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import BadInput, shown
 from workbench.masks.strategy import Maps
+from workbench.syntax import expression
 
 
 def recipe_of(name: str, text: str) -> str:
@@ -20,7 +21,7 @@ def recipe_of(name: str, text: str) -> str:
     """
     text = text.strip()
     try:
-        tree = ast.parse(text, mode="eval").body
+        tree = expression(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree = None
     if isinstance(tree, ast.Name):

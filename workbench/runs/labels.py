@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from workbench.runs.config import difference
+from workbench.syntax import expression
 
 SEEDS = ("seed",)
 TOLD = ("name", "group", "preset", "schema")  # names, not settings
@@ -57,7 +58,7 @@ def value_of(record: Record, name: str) -> str:
 def _parts(recipe: str) -> tuple[str, dict[str, str]]:
     """A recipe's member and knobs as text; read as a tree, nothing of it is run."""
     try:
-        tree = ast.parse(recipe, mode="eval").body
+        tree = expression(recipe)
     except (SyntaxError, ValueError, RecursionError):
         return recipe, {}
     if not isinstance(tree, ast.Call):
