@@ -262,7 +262,7 @@ export default mounter((root, view) => {
     over_all.value = choice.whole;
     const changed = choice.show === "change";
     const end = (changed ? data.top / 2 : data.top).toPrecision(2);
-    const colours = choice.scale === "each" ? "each map has a scale of its own" : `all maps go from ${changed ? `−${end} to +` : "0 to "}${end}`;
+    const colours = choice.scale === "each" ? "each map has a scale of its own" : `colours go from ${changed ? `−${end} to +` : "0 to "}${end} of the attention in all maps`;
     setText(about, `A row is a layer, a column a head; ${colours}. `
       + "Beside a row, means over its heads: how far tokens read, in pixels; entropy, 0 for one place and 1 for all places alike; diversity, 0 where all heads look alike.");
     over_all.disabled = choice.part === "decoder";

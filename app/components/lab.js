@@ -18,7 +18,7 @@ const LAB_CSS = `
   section > p { margin: 0; font-size: 0.74rem; opacity: 0.75; min-height: 1.3em; }
   canvas { display: block; width: 100%; border-radius: 6px; image-rendering: pixelated; background: var(--st-secondary-background-color); }
   canvas[tabindex] { cursor: crosshair; }
-  svg.chart { width: 100%; height: auto; display: block; overflow: visible; }
+  svg.chart { width: 100%; max-width: 300px; height: auto; display: block; overflow: visible; }
   .chart text { font-size: 11px; fill: currentColor; opacity: 0.75; font-variant-numeric: tabular-nums; }
   .chart .axis { stroke: currentColor; opacity: 0.35; stroke-width: 1; }
   .chart .even { stroke: currentColor; opacity: 0.55; stroke-width: 1; stroke-dasharray: 4 3; }
@@ -193,6 +193,7 @@ export default mounter((root, view) => {
   const drawn = make("span", { class: "soft" });
   const figures = make("div", { class: "figures", role: "group", "aria-label": "Numbers over all draws" });
   const sheet = new Planes("Sample masks, hidden patches dark");
+  sheet.canvas.style.background = "var(--st-primary-color)"; // what lies between masks is no visible patch
   const sheetTold = make("p"), sheetTitle = make("h3");
   const occupancy = new HeatMap("How often a patch is hidden", {});
   const company = new HeatMap("Hidden with the patch you click", { tabindex: 0,

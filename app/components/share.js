@@ -5,7 +5,6 @@ const SHARE_CSS = `
   .bar button { background: var(--st-secondary-background-color); border: 1px solid var(--st-border-color); border-radius: 8px;
     padding: 5px 11px; }
   .bar button:hover { border-color: var(--st-primary-color); }
-  .bar .gap { flex: 1 1 auto; }
   .group { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
   .group > span { opacity: 0.75; font-size: 0.8rem; }
   .bar label { display: inline-flex; gap: 6px; align-items: center; font-size: 0.8rem; }
@@ -44,7 +43,6 @@ export default mounter((root, view) => {
         copier("Copy link", link, "The link is copied; it restores this view."),
         copier("Copy as Python", () => data.python, "Python is copied."),
         copier("Copy as command", () => data.command, "The command is copied.")),
-      make("span", { class: "gap" }),
       make("div", { class: "group" }, make("span", { text: "Mask" }),
         saver("NPZ", "mask.npz"), saver("PNG", "mask.png"), saver("RLE", "mask.rle.json"), saver("JSON", "mask.json")),
       maps,

@@ -135,17 +135,18 @@ def _record(found: "Inside", spec: "InsideSpec", notes: list[str]) -> dict[str, 
 
 
 def _lines(found: "Inside", record: dict[str, Any]) -> list[str]:
-    def mean(row: Any) -> str:
+    def mean(row: Any, digits: int = 3) -> str:
         known = [value for value in row.tolist() if value == value]
-        return f"{sum(known) / len(known):.3f}" if known else "skipped"
+        return f"{sum(known) / len(known):.{digits}f}" if known else "skipped"
 
     rows = [
-        (str(layer), str(found.heads[layer]), mean(found.distance[layer]),
+        (str(layer), str(found.heads[layer]), mean(found.distance[layer], 1),
          mean(found.entropy[layer]), mean(found.diversity[layer : layer + 1]))
         for layer in range(len(found.heads))
     ]  # fmt: skip
     lines = [f"{record['asks']} of {record['model']} on {record['photo']}:"]
     lines += table(("layer", "heads", "distance px", "entropy", "diversity"), rows)
+    lines.append("Entropy: 0 for one patch, 1 for all alike; diversity: 0 where heads look alike.")
     if record["change"] or record["mask"]:
         plain, changed = record["milliseconds"]
         lines.append(

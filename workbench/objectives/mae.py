@@ -1,4 +1,4 @@
-"""Predict the pixels of hidden patches from the visible ones (MAE, arXiv:2111.06377)."""
+"""Predict the pixels of hidden patches from the visible ones (MAE)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
