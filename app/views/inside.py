@@ -31,8 +31,8 @@ def controls(count: int) -> None:
     with st.container(key="photo-controls"):
         state.show_problem("link")
         photos.draw()
+    with st.container(key="mask-controls"):  # on a phone these come first
         inside.choose()
-    with st.container(key="mask-controls"):
         if inside.masking() and count:
             knobs.draw_mask(count)
             state.show_problem("mask")

@@ -24,8 +24,9 @@ def live() -> None:
         with st.container(key="photo-controls"):
             state.show_problem("link")
             photos.draw()
+        controls = st.container(key="mask-controls")  # on a phone these come first
+        with controls:
             layer_masking.choose()
-        controls = st.container(key="mask-controls")
     with right, st.container(key="pictures"):
         waiting = st.empty()
         if "layer_last" not in st.session_state:
