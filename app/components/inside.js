@@ -296,7 +296,7 @@ export default mounter((root, view) => {
       known.replaceChildren(...data.known.map((value) => make("option", { value })));
       chips.replaceChildren(...data.parts.map((text, at) => make("span", { class: "chip" }, text, make("button", { type: "button", text: "×", title: "Take it out",
         "aria-label": `Take out ${text}`, onclick: () => alter(data.parts.filter((_, other) => other !== at).join(" ; ")) }))));
-      if (!data.parts.length) chips.replaceChildren(make("span", { class: "soft say", text: "Nothing yet: choose a head on the right and switch it off, or write a recipe." }));
+      if (!data.parts.length) chips.replaceChildren(make("span", { class: "soft say", text: "Nothing yet: choose a head among the maps and switch it off, or write a recipe." }));
       setText(said, data.said);
       setText(notes, data.notes.join(" "));
       scores.replaceChildren(...(data.scores.length ? [make("thead", {}, make("tr", {}, ...["class", "before", "now"].map((text) => make("th", { text })))),
