@@ -104,6 +104,7 @@ def test_closing_the_page_ends_its_search(visit: Callable[..., Page]) -> None:
     drawn(watcher)
     jobs_are(watcher, 0)
     page = visit("searches?photo=coffee&search=smallest_visible_set(aim=60.0)", viewport=PHONE)
+    expect(page.get_by_text("Start tries masks one after the other")).to_be_visible(timeout=SLOW)
     expect(page.get_by_role("button", name="Copy link")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Start").click()
     job_is(page, "running")
