@@ -22,7 +22,9 @@ export default mounter((root) => {
     save.classList.toggle("hidden", report.state !== "done");
     root.dataset.state = report.state;
   });
-  root.append(make("style", { text: SHARED_CSS + JOB_CSS + FACETS_CSS }), bar.node, rows, save);
+  const hint = make("p", { class: "soft", style: "margin: 0; font-size: 0.82rem; max-width: 80ch",
+    text: "The pictures that excite a unit most fall into groups; from the mean of each a picture is changed until the unit answers more." });
+  root.append(make("style", { text: SHARED_CSS + JOB_CSS + FACETS_CSS }), hint, bar.node, rows, save);
 
   function tile(src, text, kind = "") {
     return make("figure", { class: kind, style: "margin: 0; min-width: 0" }, make("img", { src, alt: text, draggable: "false" }), make("span", { text }));
@@ -57,6 +59,8 @@ export default mounter((root) => {
   return {
     update(next) {
       data = next;
+      bar.node.classList.toggle("hidden", !data.job);
+      hint.classList.toggle("hidden", Boolean(data.job));
       if (data.job === bar.mark) return;
       found = new Map();
       rows.replaceChildren();

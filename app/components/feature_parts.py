@@ -18,8 +18,8 @@ from workbench.scenes.inside import network
 HEADS, FACETS = "headcodes", "facets"
 
 
-def heads() -> None:
-    """How many pictures, the button, and the heads in order."""
+def heads(depth: int) -> None:
+    """How many pictures, the button, and the heads of `depth` blocks in order."""
     spec = current().spec
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         state.follow("features_pairs", spec.pairs)
@@ -29,7 +29,9 @@ def heads() -> None:
             help="Pictures of the set, and the same with the mask painted over. A mask that hides "
             "one thing, such as a painted one or block(ratio=0.2), tells heads apart best.",
         )  # fmt: skip
-        pressed = st.button("Rank the heads", type="primary", icon=":material/leaderboard:")
+        pressed = st.button(
+            "Rank the heads", type="primary", icon=":material/leaderboard:", disabled=not depth
+        )
     asked = _pairs(current().spec)
     if pressed:
         put(ranked=True)

@@ -71,7 +71,8 @@ export default mounter((root, view) => {
       mark = bar.mark;
       view.host.setTriggerValue("ready", bar.mark);
     }
-    if (["cancelled", "failed"].includes(report.state)) setText(words, "Press the button to learn again.");
+    if (report.state === "failed") setText(words, "");
+    if (report.state === "cancelled") setText(words, "Press the button to learn again.");
     root.dataset.state = report.state;
   });
   const words = make("p", { class: "say soft", role: "status", "data-said": "" });
@@ -170,6 +171,7 @@ export default mounter((root, view) => {
         root.dataset.state = "";
         bar.follow(next.job);
       }
+      bar.node.classList.toggle("hidden", !next.job);
       setText(banner, data.problem ?? "");
       banner.classList.toggle("hidden", !data.problem);
       const there = Boolean(data.features?.length);

@@ -204,12 +204,13 @@ def choose_training() -> None:
         )  # fmt: skip
 
 
-def learn() -> None:
-    """The button; and the button of a link that asks for more than was learnt."""
+def learn(depth: int) -> None:
+    """The button that starts; of no use where the network has no blocks."""
     now = current()
     done = study_of(now.spec) is not None
     words = "Learn again" if done else "Learn the features"
-    if st.button(words, type="secondary" if done else "primary", icon=":material/neurology:"):
+    kind = "secondary" if done else "primary"
+    if st.button(words, type=kind, icon=":material/neurology:", disabled=not depth):
         put(learnt=True)
         running.restarted(KEY, now.spec.learnt, partial(learn_steps, now.spec))
 
@@ -217,7 +218,8 @@ def learn() -> None:
 def draw() -> None:
     """The features in order, one of them large, on the photo and on its masked version."""
     now, job = current(), None
-    if now.learnt:
+    kept = study_of(now.spec) is not None and running.asked_of(KEY) != now.spec.learnt
+    if now.learnt and not kept and "network" not in state.problems():
         job = running.started(KEY, now.spec.learnt, partial(learn_steps, now.spec))
     study = study_of(now.spec) if now.learnt else None
     if job is not None and job.state == "done" and study is None:  # others learnt since, or weights

@@ -48,10 +48,12 @@ export default mounter((root) => {
   return {
     update(next) {
       data = next;
+      bar.node.classList.toggle("hidden", !data.job);
+      if (!data.job) setText(words, "Pictures of the set against twins with the mask painted over: what a head gives is read as one of four codes, and heads come first whose code no twin has.");
       stale.classList.toggle("hidden", !data.stale);
       if (data.job === bar.mark) return;
       ranked.classList.add("hidden");
-      setText(words, "");
+      if (data.job) setText(words, "");
       root.dataset.state = "";
       bar.follow(data.job);
     },

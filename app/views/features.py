@@ -18,10 +18,10 @@ def live() -> None:
     with left:
         controls(depth, patches)
     with right, st.container(key="pictures"):
-        features.learn()
+        features.learn(depth)
         features.draw()
         st.markdown("##### Heads that see what the mask hides")
-        feature_parts.heads()
+        feature_parts.heads(depth)
         st.markdown("##### Facets of one unit")
         feature_parts.facets()
         feature_parts.share()

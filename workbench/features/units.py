@@ -57,7 +57,8 @@ def _latent(network: Network, code: SparseCode, layer: int, number: int) -> Unit
     block = network.blocks[network.check_layer(layer)]
 
     def value(images: Tensor) -> Tensor:
-        patches = patches_of(network, output_of(network, block, images)) / code.scale - code.bias
+        patches = patches_of(network, output_of(network, block, images)).to(code.bias)
+        patches = patches / code.scale - code.bias
         return (patches @ code.encoder[number] + code.encoder_bias[number]).amax(1)
 
     return value
