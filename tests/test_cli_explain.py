@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from workbench.cli import run
 from workbench.models import load_network
@@ -66,6 +67,17 @@ def test_weights_from_a_file_are_not_called_random(classifier, tmp_path, capsys)
     assert "knows 3 classes" in told and "weights here" not in told
     assert run(["attend", *given]) == 0
     assert "has fresh weights here" in capsys.readouterr().out
+
+
+def test_a_convnet_in_a_file_wants_its_name(tmp_path, capsys) -> None:
+    own = tmp_path / "mine.safetensors"
+    state = load_network("timm:resnet10t", classes=2).module.state_dict()
+    save_file({name: value.contiguous() for name, value in state.items()}, own)
+    given = ["explain", "coffee", "--out", str(tmp_path / "why"), "--judge", ""]
+    given += ["--method", "grad_cam", "--model"]
+    assert run([*given, str(own)]) == 2
+    assert f"timm:NAME with {own} as weights" in capsys.readouterr().err
+    assert run([*given, "timm:resnet10t", "--weights", str(own)]) == 0
 
 
 def test_missingness_prints_a_row_a_setting(classifier, tmp_path, capsys) -> None:

@@ -133,9 +133,15 @@ def _ours(source: str | Path) -> Network:
     try:
         return network_of(load_reconstructor(source, precision="fp32"), name)
     except BadInput as refusal:
-        if "decoder" not in str(refusal):
+        if "decoder" not in str(refusal) and "plain ViT" not in str(refusal):
             raise
-    encoder, mean, std = encoder_and_colours(source)
+    try:
+        encoder, mean, std = encoder_and_colours(source)
+    except BadInput as refusal:
+        if "plain ViT" not in str(refusal):
+            raise
+        told = str(refusal).rstrip(".")
+        raise BadInput(f"{told}; or name what it is: timm:NAME with {name} as weights.") from None
     return replace(network_of(encoder, name), mean=mean, std=std)
 
 
