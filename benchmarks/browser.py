@@ -2,8 +2,10 @@
 
 Starts the app on the bundled model, drives it with Chromium, and measures inside the page: from the
 event that changes a setting to the first frame after all pictures of the new scene are decoded.
+With `--inside` instead the view Inside of timm's ViT-Tiny at 224 pixels: from pressing "Head off"
+or "Skip block" to the first frame after all maps and scores of the changed network are drawn.
 
-Run: python benchmarks/browser.py [--pictures 1000]
+Run: python benchmarks/browser.py [--pictures 1000 | --inside]
 """
 
 import argparse
@@ -22,6 +24,7 @@ from playwright.sync_api import CDPSession, Page, sync_playwright
 from workbench import chromium
 
 ROUNDS = 42
+INSIDE = "/inside?photo=coffee&network=timm:vit_tiny_patch16_224"
 
 WATCH = """() => {
   window.marks = [];
@@ -68,6 +71,30 @@ FRAMES = """() => {
     requestAnimationFrame(look);
   };
   look();
+}"""
+
+SWITCH = """async (root, [layer, button, change]) => {
+  const until = async (done) => {
+    const begin = performance.now();
+    while (!done()) {
+      if (performance.now() - begin > 30000) throw new Error(`still ${root.dataset.mark}`);
+      await new Promise((go) => setTimeout(go, 1));
+    }
+  };
+  const pressed = (start) => [...root.querySelectorAll("button")]
+    .find((each) => each.textContent.startsWith(start)).click();
+  root.querySelector(`[data-cell="${layer}-0"]`).click();
+  await until(() => root.dataset.mark.includes(`layer=${layer}, head=0`));
+  const begin = performance.now();
+  pressed(button);
+  await until(() => root.dataset.mark.includes(change));
+  await new Promise((go) => requestAnimationFrame(go));
+  const spent = performance.now() - begin;
+  pressed("Undo");
+  await until(() => !root.dataset.mark.includes(change));
+  root.querySelector(`[data-cell="${layer}-0"]`).click();
+  await until(() => !root.dataset.mark.includes(`layer=${layer}, head=0`));
+  return spent;
 }"""
 
 DRAG = """async (slider, count) => {
@@ -144,11 +171,28 @@ def measure(page: Page, server: psutil.Process, count: int) -> None:
         print(f"{name:<34}{before[name]:8.0f} -> {after[name]:.0f} {unit} over {count} pictures")
 
 
+def switches(page: Page) -> None:
+    """Heads and blocks of the view Inside, each switched off where nothing was."""
+    root = page.locator(".wb[data-mark*='InsideSpec']")
+    root.wait_for(timeout=180_000)
+    page.wait_for_selector("[data-cell='11-2']")
+    changes = {
+        "Head": "heads_off(layer={}, heads=[0])",
+        "Skip": "skip_blocks(layers=[{}])",
+    }
+    for name, change in changes.items():
+        found = [
+            float(root.evaluate(SWITCH, [layer, name, change.format(layer)])) for layer in range(12)
+        ]
+        row(f"{name.lower()} switched off -> all maps", found[1:])
+
+
 def main() -> None:
     """Start the app and a browser, measure, stop both."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=1000)
-    count = parser.parse_args().pictures
+    parser.add_argument("--inside", action="store_true")
+    given = parser.parse_args()
     found = chromium.find()
     if found is None:
         sys.exit("No Chromium that starts: run `make browser`, or set CHROMIUM=/path/to/it.")
@@ -166,8 +210,11 @@ def main() -> None:
                     executable_path=found[0], args=["--no-sandbox", "--disable-gpu"]
                 )
                 page = browser.new_page(viewport={"width": 1280, "height": 900})
-                page.goto(address)
-                measure(page, psutil.Process(process.pid), count)
+                page.goto(address.rstrip("/") + INSIDE if given.inside else address)
+                if given.inside:
+                    switches(page)
+                else:
+                    measure(page, psutil.Process(process.pid), given.pictures)
                 browser.close()
         finally:
             process.terminate()

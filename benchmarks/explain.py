@@ -2,6 +2,7 @@
 
     python benchmarks/explain.py [--parts vit,resnet,dropped,rise,memory] [--rounds 3] [--threads 2]
         [--methods feature_ablation,occlusion,lime,kernel_shap] [--formats fp32,bf16]
+        [--coalitions 96] [--count 1000]
 
 Ours is `explain(...)` from the picture to the map, the making of quick copies included, in fp32 and
 where this machine gains by it in bf16; captum is given its best batch size (tried first). Every
@@ -112,10 +113,10 @@ def captum_runs(network: Network, image: np.ndarray, batch: int, which: tuple[st
         ),
         "occlusion": lambda: Occlusion(model).attribute(x, block, strides=block, **common),
         "lime": lambda: Lime(model).attribute(
-            x, feature_mask=cells, n_samples=COALITIONS, **common
+            x, feature_mask=cells, n_samples=COUNTS["lime"], **common
         ),
         "kernel_shap": lambda: KernelShap(model).attribute(
-            x, feature_mask=cells, n_samples=COALITIONS, **common
+            x, feature_mask=cells, n_samples=COUNTS["lime"], **common
         ),
     }
     return {f"captum {name}": known[name] for name in which}
@@ -248,11 +249,14 @@ def main() -> None:
     reader.add_argument("--parts", default="vit,resnet,dropped,rise,memory")
     reader.add_argument("--rounds", type=int, default=3)
     reader.add_argument("--threads", type=int, default=torch.get_num_threads())
+    reader.add_argument("--coalitions", type=int, default=COALITIONS, help="of LIME, KernelSHAP")
     reader.add_argument("--count", type=int, default=MASKS, help="masks of RISE")
     reader.add_argument("--methods", default=",".join(OURS))
     reader.add_argument("--formats", default=",".join(FORMATS))
     given = reader.parse_args()
     FORMATS[:] = given.formats.split(",")
+    for each in ("lime", "kernel_shap"):
+        OURS[each], COUNTS[each] = f"{each}(count={given.coalitions})", given.coalitions
     methods = tuple(given.methods.split(","))
     torch.set_num_threads(given.threads)
     print(f"bf16 multiplies {bf16_gain():.1f}x as fast as fp32 on one core here", flush=True)
