@@ -48,7 +48,7 @@ class FeaturesSpec:
     expansion: int = 4
     active: int = 16
     rule: Rule = "topk"
-    steps: int = 300
+    steps: int = 240
     batch: int = 512
     draw: int = 0
     photo: str = "astronaut"
