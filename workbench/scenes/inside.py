@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 # Where the fixed scale ends, in even shares: a token that gives every other one the same has 1.
 TOP = 8.0
 NETWORKS, RUNS = 3, 4
-TIMED, TIMED_MS = 3, 60.0  # the best of so many runs, or of what fits into so many milliseconds
+TIMED, TIMED_MS = 2, 60.0  # the best of so many runs, or of what fits into so many milliseconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,10 +160,10 @@ def _run(spec: InsideSpec, found: Any, images: Floats, change: str, mask: Mask |
             maps = decoder_maps(found, images, mask)
             spent = (time.perf_counter() - start) * 1000
             return maps, maps.tokens.flatten(1), _rolled(maps, spec.query), spent
-        scores, times = found.logits(images), list[float]()
-        while len(times) < TIMED and sum(times) < TIMED_MS:
+        scores, times = None, list[float]()
+        while scores is None or (len(times) < TIMED and sum(times) < TIMED_MS):
             start = time.perf_counter()
-            found.logits(images)
+            scores = found.logits(images)
             times.append((time.perf_counter() - start) * 1000)
         maps = attention_maps(found, images)
         return maps, scores, _over_layers(spec, found, images, maps), min(times)
