@@ -21,8 +21,8 @@ first 10,000 training pictures; "before" is the same encoder at its first weight
 not touch, else unclear. *Spread* and *rank* are of the features of the test pictures, before and
 after (`workbench.analysis.collapse`): both near 0 would be a collapse. *Pictures a CPU-second* are
 those trained on over the CPU time of the whole run, start and checkpoints included, which a busy
-machine hardly changes; *not whole* is a run that was killed and resumed, whose time was lost. Ten minutes
-is little: who is ahead here need not be after an hour.
+machine hardly changes; *not whole* is a run that was killed and resumed, whose time was lost.
+Ten minutes is little: who is ahead here need not be after an hour.
 """
 COLUMNS = (
     "objective", "steps", "CPU min", "pictures a CPU-s", "loss, first to last", "k-NN, before",

@@ -103,6 +103,7 @@ def merge() -> None:
         state.follow("merge_b", b)
         st.selectbox(
             "Merge it with", others, key="merge_b", format_func=named,
+            help="B, of the same architecture as A: at best both were fine-tuned from one network.",
             on_change=_kept, args=("b", "merge_b"), kwargs={"merged": False},
         )  # fmt: skip
     with right:
@@ -110,6 +111,7 @@ def merge() -> None:
         state.follow("merge_base", now.base if now.base in bases else "")
         st.selectbox(
             "Task vectors begin at", bases, key="merge_base", format_func=_base,
+            help="The network from which both were fine-tuned; A itself takes B less A as vector.",
             on_change=_kept, args=("base", "merge_base"), kwargs={"merged": False},
         )  # fmt: skip
     state.follow("merge_how", now.how if now.how in HOW else "add")

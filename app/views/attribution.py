@@ -27,9 +27,9 @@ def controls() -> None:
     with st.container(key="photo-controls"):
         state.show_problem("link")
         photos.draw()
+    with st.container(key="mask-controls"):  # on a phone these come first
         attribution.choose_networks()
-    found = attribution.offers()
-    with st.container(key="mask-controls"):
+        found = attribution.offers()
         if found is not None:
             attribution.choose_target(found)
             attribution.choose_methods(found)

@@ -209,6 +209,7 @@ def agreed(spec: AttributionSpec, seen: Seen) -> Agreed | None:
         try:
             looked = explain(seen.network, seen.image, None, "attention", grid=seen.grid)
             maps["attention()"] = looked.cells(seen.grid)
+            notes.append("Attention, which was not chosen, stands there to compare with.")
         except BadInput as error:
             notes.append(str(error))
     if not maps or len(maps) + (painted is not None) < 2:
