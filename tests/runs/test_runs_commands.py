@@ -55,6 +55,37 @@ def test_a_run_from_the_command_line_to_its_evaluation(
         assert status == 2 and wanted in err and err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ("cifar10()", "CIFAR-10 is not in"),
+        ("fashion_mnist()", "Fashion_MNIST is not in"),
+        ("cifar100()", "CIFAR-100 is not in"),
+        ("stl10()", "STL10 is not in"),
+        ("folder(path='photoz')", "there is no photoz"),
+        ("folder(path='empty')", "holds no PNG, JPEG or WebP file"),
+        ("pack(path='photos.npz')", "there is no photos.npz"),
+    ],
+)
+def test_no_run_waits_for_data_that_are_not_there(
+    data: str,
+    told: str,
+    tmp_path: Path,
+    workbench_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("WORKBENCH_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    folder = tmp_path / "runs"
+    words = ["digits_mae_tiny", f"data={data}", "--dir", str(folder)]
+    for command in (["train", *words], ["sweep", *words, "--over", "seed=0,1"]):
+        status, _, wrong = said(capsys, *command)
+        assert status == 2 and told in wrong
+    assert list(RunStore(folder)) == []
+
+
 def test_presets_and_objectives_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     _, told, _ = said(capsys, "presets")
     assert {"cifar10_mae_tiny", "digits_mae_tiny"} <= set(told["presets"])

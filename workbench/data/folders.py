@@ -69,6 +69,13 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(p), "") if p.isdecimal() and p.isascii() else (1, 0, p) for p in parts)
 
 
+def any_picture(root: Path) -> bool:
+    """Whether a file below a folder ends as a picture does; reads none."""
+    return any(
+        Path(name).suffix.lower() in SUFFIXES for _, _, names in os.walk(root) for name in names
+    )
+
+
 def _pictures(root: Path) -> list[Path]:
     found: list[Path] = []
     for place, folders, names in os.walk(root):

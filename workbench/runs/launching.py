@@ -99,10 +99,15 @@ def enqueue_all(
     """Put runs into this machine's queue, or hand them to an engine all at once.
 
     Raises:
-        BadInput: the engine does not take them; none of them is left.
+        BadInput: their data are not there, or the engine does not take them; none is left.
     """
     store = RunStore(dir)
     configs = [resolved(each, store.folder) for each in configs]
+    from workbench.data.sets import DATASETS
+
+    if not engine:  # another machine may see other folders
+        for data in {each.data for each in configs}:
+            DATASETS.parse(data).there()
     variables = {
         name: os.environ[name]
         for name in ("WORKBENCH_HOME", "WORKBENCH_DATA", "PYTHONPATH", "OMP_NUM_THREADS")

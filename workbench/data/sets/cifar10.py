@@ -35,6 +35,10 @@ class Cifar10(Dataset):
             return read_pack(place, size, self.skip)
         return _official(place.parent, size, train)
 
+    def there(self) -> None:
+        """See `Dataset.there`."""
+        self.place(train=True)
+
     def place(self, *, train: bool) -> Path:
         """Where the local copy of a part is: a file of the official batches, or a pack.
 

@@ -23,6 +23,10 @@ class Cifar100(Dataset):
 
     path: Where = ""
 
+    def there(self) -> None:
+        """See `Dataset.there`."""
+        found(self.path, [f"{FOLDER}/train", "train"], "CIFAR-100")
+
     def load(self, size: int, *, train: bool = True) -> Pictures:
         """See `Dataset.load`."""
         name = "train" if train else "test"

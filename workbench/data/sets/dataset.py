@@ -92,6 +92,19 @@ class Dataset(Member):
         """
         raise NotImplementedError
 
+    def there(self) -> None:
+        """Look, in no time, whether it is there at all: no run shall wait only to fail.
+
+        Raises:
+            BadInput: it is not; says where it was looked for.
+        """
+        path = str(getattr(self, "path", ""))
+        if path and not Path(path).expanduser().exists():
+            raise BadInput(
+                f"{self.name}: there is no {path}, seen from {Path.cwd()}; name what is there, as "
+                "in data.path=FOLDER"
+            )
+
 
 def found(path: str, names: Sequence[str], what: str) -> Path:
     """Return the first of `names` in `path`, or in the usual places where that is empty.
@@ -110,11 +123,12 @@ def found(path: str, names: Sequence[str], what: str) -> Path:
         for name in names:
             if (root / name).exists():
                 return root / name
+    name = what.replace("-", "").replace("_", "")
     recipe = what.lower().replace("-", "") + '(path="FOLDER")'
     raise BadInput(
         f"{what} is not in {' or '.join(str(root) for root in roots)} (none of "
         f"{', '.join(names)}); name the folder that holds it, as in data={recipe!r}, or set "
-        "WORKBENCH_DATA"
+        f'WORKBENCH_DATA; torchvision.datasets.{name}("data", download=True) fetches it'
     )
 
 

@@ -37,12 +37,18 @@ class FashionMnist(Dataset):
 
     path: Where = ""
 
+    def there(self) -> None:
+        """See `Dataset.there`."""
+        self._place(train=True)
+
+    def _place(self, *, train: bool) -> Path:
+        file = f"{'train' if train else 't10k'}-images-idx3-ubyte"
+        names = [f"{RAW}/{file}", file, f"{RAW}/{file}.gz", f"{file}.gz", PACK]
+        return found(self.path, [*names, f"fashion_mnist/{PACK}"], "Fashion_MNIST")
+
     def load(self, size: int, *, train: bool = True) -> Pictures:
         """See `Dataset.load`."""
-        start = "train" if train else "t10k"
-        file = f"{start}-images-idx3-ubyte"
-        names = [f"{RAW}/{file}", file, f"{RAW}/{file}.gz", f"{file}.gz", PACK]
-        place = found(self.path, [*names, f"fashion_mnist/{PACK}"], "Fashion_MNIST")
+        place = self._place(train=train)
         if place.suffix == ".npz":
             images, labels = _pack(place, "train" if train else "test")
         else:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from workbench.data.folders import folder
+from workbench.data.folders import any_picture, folder
 from workbench.data.home import home
 from workbench.data.sets.dataset import Dataset, Pictures, Skip, collect, split
 from workbench.errors import BadInput
@@ -33,6 +33,12 @@ class Folder(Dataset):
 
     path: Annotated[str, Knob("the folder")] = ""
     skip: Skip = 100
+
+    def there(self) -> None:
+        """See `Dataset.there`; a folder without a picture is not there, either."""
+        super().there()
+        if self.path and not any_picture(Path(self.path).expanduser()):
+            raise BadInput(f"{self.path} holds no PNG, JPEG or WebP file; name a folder that does.")
 
     def load(self, size: int, *, train: bool = True) -> Pictures:
         """See `Dataset.load`."""

@@ -31,6 +31,10 @@ class Stl10(Dataset):
     path: Where = ""
     unlabelled: Annotated[bool, Knob("train on the pictures without labels")] = False
 
+    def there(self) -> None:
+        """See `Dataset.there`."""
+        found(self.path, [f"{FOLDER}/train_X.bin", "train_X.bin"], "STL10")
+
     def load(self, size: int, *, train: bool = True) -> Pictures:
         """See `Dataset.load`."""
         part = "unlabeled" if train and self.unlabelled else "train" if train else "test"
