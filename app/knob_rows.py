@@ -121,6 +121,13 @@ def plain(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
+def network_label(name: str) -> str:
+    """A network's name as the menus call it."""
+    if name.startswith("timm:"):
+        return f"{name.removeprefix('timm:')} (fresh weights)"
+    return name.replace("run:", "Run ")
+
+
 def strategy_label(name: str) -> str:
     """A strategy's name as a person reads it."""
     return "By hand only" if name == PAINT_ONLY else plain(name)

@@ -12,6 +12,7 @@ import streamlit as st
 from app import running, state, worker
 from app.components.scripts import component
 from app.feature_steps import learn_steps, packed
+from app.knob_rows import network_label
 from app.sentences import whole
 from workbench import scenes
 from workbench.data import uploads
@@ -119,9 +120,7 @@ def choose_network(depth: int) -> None:
     state.follow("features_network", spec.network)
     st.selectbox(
         "Network", listed(), key="features_network", on_change=_network_chosen,
-        format_func=lambda name: name.replace("timm:", "") + (
-            " (fresh weights)" if name.startswith("timm:") else ""
-        ),
+        format_func=network_label,
     )  # fmt: skip
     state.show_problem("network")
     if depth:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from app import state, worker
 from app.components.scripts import component
+from app.knob_rows import network_label
 from app.payloads import shown
 from app.sentences import whole
 from workbench import scenes
@@ -105,9 +106,7 @@ def choose() -> None:
     state.follow("inside_network", current().network)
     st.selectbox(
         "Network", listed(), key="inside_network", on_change=_network_chosen,
-        format_func=lambda name: name.replace("timm:", "") + (
-            " (fresh weights)" if name.startswith("timm:") else ""
-        ),
+        format_func=network_label,
     )  # fmt: skip
     state.show_problem("network")
 

@@ -14,6 +14,7 @@ import streamlit as st
 
 from app import running, state, worker
 from app.components.scripts import component
+from app.knob_rows import network_label
 from app.layer_steps import NAMES, curve_steps, leak_steps
 from app.sentences import whole
 from workbench import scenes
@@ -109,7 +110,7 @@ def choose() -> None:
     state.follow("layer_network", chosen)
     st.selectbox(
         "Network", known if chosen in known else [*known, chosen], key="layer_network",
-        on_change=_network_chosen, format_func=_named,
+        on_change=_network_chosen, format_func=network_label,
     )  # fmt: skip
     state.show_problem("network")
 
@@ -131,12 +132,6 @@ def dials() -> None:
 
 _POLICIES = {"any": "anything visible", "all": "only visible", "fixed": "the resized mask"}
 _FILLINGS = {"neighbour": "neighbours", "zero": "zeros", "renormalise": "renormalised"}
-
-
-def _named(name: str) -> str:
-    if name.startswith("timm:"):
-        return f"{name.removeprefix('timm:')} (fresh weights)"
-    return name.replace("run:", "Run ")
 
 
 def _put(**fields: Any) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 from app import running, state, worker
 from app.components.scripts import component
 from app.components.weights import current as hiding
-from app.components.weights import named
+from app.knob_rows import network_label
 from app.merge_steps import KEPT, gate_steps, merge_steps
 from workbench.data.samples import photos
 from workbench.errors import BadInput
@@ -102,7 +102,7 @@ def merge() -> None:
     with left:
         state.follow("merge_b", b)
         st.selectbox(
-            "Merge it with", others, key="merge_b", format_func=named,
+            "Merge it with", others, key="merge_b", format_func=network_label,
             help="B, of the same architecture as A: at best both were fine-tuned from one network.",
             on_change=_kept, args=("b", "merge_b"), kwargs={"merged": False},
         )  # fmt: skip
@@ -157,7 +157,7 @@ def _scales(now: Looking) -> None:
 
 
 def _base(name: str) -> str:
-    return {"": "A itself", FIRST: "The first weights of A's run"}.get(name) or named(name)
+    return {"": "A itself", FIRST: "The first weights of A's run"}.get(name) or network_label(name)
 
 
 def _merge_spec(a: str, b: str) -> MergeSpec | None:

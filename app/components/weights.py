@@ -11,7 +11,7 @@ import streamlit as st
 
 from app import running, state, worker
 from app.components.scripts import component
-from app.knob_rows import declared_rows, plain, tuned
+from app.knob_rows import declared_rows, network_label, plain, tuned
 from app.weight_steps import hide_steps, picture, value_steps
 from workbench.errors import BadInput
 from workbench.scenes.layer_masking_spec import classifiers
@@ -78,7 +78,8 @@ def choose() -> None:
     spec, known = current().spec, classifiers()
     state.follow("weights_network", spec.network)
     st.selectbox(
-        "Network", known, key="weights_network", format_func=named, on_change=_network_chosen
+        "Network", known, key="weights_network", format_func=network_label,
+        on_change=_network_chosen,
     )  # fmt: skip
     state.show_problem("network")
     state.follow("weights_count", spec.count)
@@ -87,13 +88,6 @@ def choose() -> None:
         help="To measure on; ways that learn get others. Of the run's data, of a set whose classes "
         "have the network's names, or bundled photos, on which only agreement can be measured.",
     )  # fmt: skip
-
-
-def named(name: str) -> str:
-    """A network as the menus call it."""
-    if name.startswith("timm:"):
-        return f"{name.removeprefix('timm:')} (fresh weights)"
-    return name.replace("run:", "Run ")
 
 
 def _network_chosen() -> None:
@@ -234,7 +228,7 @@ def curve() -> None:
     data = {
         "job": "" if job is None else job.mark,
         "ways": list(spec.ways),
-        "measure": f"What {named(spec.network)} still tells",
+        "measure": f"What {network_label(spec.network)} still tells",
     }
     component("weightcurve")(key="weightcurve", data=data)
 

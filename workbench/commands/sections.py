@@ -9,7 +9,7 @@ SECTIONS = {
     "Pictures filled in": ("reconstruct", "matrix", "search", "score", "scores", "models"),
     "Training": ("objectives", "presets", "train", "runs", "sweep", "sweeps", "evaluate"),
     "Inside a network": (
-        "interventions", "attend", "explain", "missingness", "features", "retrain",
+        "interventions", "attend", "explain", "missingness", "features", "weights", "retrain",
     ),
     "In the browser, and this machine": ("app", "studio", "doctor"),
 }  # fmt: skip

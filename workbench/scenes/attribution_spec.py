@@ -10,6 +10,7 @@ from workbench.data.images import How
 from workbench.errors import BadInput, shown
 from workbench.masks import MASKS
 from workbench.scenes.inside_spec import LISTED, TIMM, listed
+from workbench.scenes.spelled import spelled
 
 MOST_METHODS, MOST_WAYS, MOST_BATCH, MOST_DRAWS = 8, 6, 256, 20
 FRESH = (*LISTED, "timm:swin_tiny_patch4_window7_224", "timm:resnet18", "timm:convnext_atto",
@@ -128,15 +129,10 @@ class AttributionSpec:
 
     def python(self) -> str:
         """Lines of Python that make the same maps."""
-        fields = ", ".join(
-            f"{each.name}={getattr(self, each.name)!r}"
-            for each in dataclasses.fields(self)
-            if getattr(self, each.name) != each.default
-        )
         return (
             "from workbench.scenes.attribution import attributions\n"
             "from workbench.scenes.attribution_spec import AttributionSpec\n\n"
-            f"for made in attributions(AttributionSpec({fields})):\n"
+            f"for made in attributions({spelled(self)}):\n"
             "    if made.map is not None:\n"
             "        print(made.map.network, made.map.method, made.map.cells)\n"
         )

@@ -11,6 +11,7 @@ from workbench.errors import BadInput, shown
 from workbench.fills import FILLS
 from workbench.masks import MASKS
 from workbench.scenes.inside_spec import listed
+from workbench.scenes.spelled import spelled
 
 Order = Literal["telling", "often", "photo", "mask"]
 Rule = Literal["topk", "l1"]
@@ -162,15 +163,10 @@ class FeaturesSpec:
 
     def python(self) -> str:
         """Lines of Python that learn the same code and print its features."""
-        fields = ", ".join(
-            f"{each.name}={getattr(self, each.name)!r}"
-            for each in dataclasses.fields(self)
-            if getattr(self, each.name) != each.default
-        )
         return (
             "from workbench.scenes.features import learn_features, look\n"
             "from workbench.scenes.features_spec import FeaturesSpec\n\n"
-            f"spec = FeaturesSpec({fields})\n"
+            f"spec = {spelled(self)}\n"
             "*_, learnt = learn_features(spec)\n"
             "print(learnt.study.report())\n"
             "for each in look(spec, learnt.study).features:\n"
