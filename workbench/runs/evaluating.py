@@ -54,8 +54,9 @@ def evaluate(
 
     Returns:
         The row that was added to the run's `evaluations.jsonl`: `protocol`, `step`, `data`,
-        `accuracy`, `low` and `high` (95 %), `count`, `details`, `pictures`, `seconds`, and where
-        features are frozen their `spread` and `rank` (see `workbench.analysis.collapse`).
+        `accuracy`, `low` and `high` (95 %), `count`, `details`, `pictures`, `precision` of the
+        encoder, `seconds`, and where features are frozen their `spread` and `rank` (see
+        `workbench.analysis.collapse`).
         For "metric": `value` in place of `accuracy`, and `measures`, see `measuring.measured`.
 
     Raises:
@@ -118,7 +119,9 @@ def judged(
         subject.prepare(lambda share: report(share / parts))
     for i, each in enumerate(protocols, start=int(frozen)):
         found = each.judge(subject, lambda share, i=i: report((i + share) / parts))
-        row: dict[str, Any] = {**found.as_dict(), "pictures": len(subject.train)}
+        row: dict[str, Any] = {
+            **found.as_dict(), "pictures": len(subject.train), "precision": subject.precision,
+        }  # fmt: skip
         if not each.tunes:
             values = subject.encoded[1].values
             row |= {"spread": round(spread(values), 4), "rank": round(effective_rank(values), 2)}
