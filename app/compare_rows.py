@@ -158,7 +158,7 @@ def _text(value: Any) -> str:
 def _score(value: float | None, metric: str) -> str:
     if value is None:
         return "–"
-    return f"{value:.4g}" if metric == LOSS else f"{100 * value:.1f} %"
+    return f"{value:.4g}" if metric == LOSS else f"{100 * value:.1f}%"
 
 
 def _table(found: Comparison) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def figures(made: Measured) -> list[dict[str, str]]:
     least, most = (round(each * size) for each in (found.ratios.min(), found.ratios.max()))
     hidden = f"{counted(round(found.ratios.mean() * size))} of {counted(size)}"
     if least < most:
-        hidden = f"± {100 * found.ratios.std():.1f} %, {counted(least)} to {counted(most)}"
+        hidden = f"± {100 * found.ratios.std():.1f}%, {counted(least)} to {counted(most)}"
     rows = [
         ("Hidden", f"{found.ratios.mean():.1%}", hidden, "Mean realised share; ± one deviation."),
         ("Pieces", *_plus_minus(found.pieces, 2, ""), "Hidden patches connected by their sides."),

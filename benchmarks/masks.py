@@ -233,7 +233,7 @@ def duels(folder: Path) -> list[Duel]:
     generator, collator = beit(folder), ijepa(folder)
     absent = "lightly is not installed"
     for threads, words in ((1, "one thread"), (0, "torch's threads")):
-        title = f"random 75 %, 256 a call / lightly, {words}"
+        title = f"random 75%, 256 a call / lightly, {words}"
         found.append(Duel(title, 256, Draws("random", 256), lightly(threads), absent, 7.5))
     absent = "no unilm/beit/masking_generator.py in PEERS_DIR"
     goal = GRID.count(RATIO)
@@ -245,7 +245,7 @@ def duels(folder: Path) -> list[Duel]:
             draws = Draws(recipe + end, count)
             # the official loop costs the same a mask at any count: 256 of them stand for 8,192
             scaled = None if loop is None else Scaled(loop, 256, count)
-            title = f"block 40 %, {kind}, {count} a call / BEiT"
+            title = f"block 40%, {kind}, {count} a call / BEiT"
             found.append(Duel(title, count, draws, scaled, absent, target))
     absent = "no ijepa/src/masks/multiblock.py in PEERS_DIR, or no torch"
     jepa: Draw | None = None

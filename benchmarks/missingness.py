@@ -81,7 +81,7 @@ def _span(row: dict[str, Any] | None, name: str, percent: bool) -> str:
         return "–"
     values = [row[name], row[f"{name}_low"], row[f"{name}_high"]]
     if percent:
-        return "{:.1f} % [{:.1f}, {:.1f}]".format(*(100 * each for each in values))
+        return "{:.1f}% [{:.1f}, {:.1f}]".format(*(100 * each for each in values))
     return "{:.2f} [{:.2f}, {:.2f}]".format(*values)
 
 
@@ -92,7 +92,7 @@ def table(found: dict[str, list[dict[str, Any]]]) -> str:
         "",
         f"Made by `python benchmarks/missingness.py vit=run:ID convnet=run:ID`: {COUNT:,} test",
         "pictures of CIFAR-10, cells of 4 x 4 pixels, two classifiers that `workbench train` made",
-        "(see the script), one run each, seed 0; 95 % intervals over pictures: they say nothing of",
+        "(see the script), one run each, seed 0; 95% intervals over pictures: they say nothing of",
         "other trainings. The entropy of the classes said is at most log2 10 = 3.32 bits; it falls",
         "where a way of removing pulls all pictures to a few classes.",
         "",

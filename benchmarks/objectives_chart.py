@@ -22,11 +22,11 @@ def draw(rows: dict[str, dict[str, Any]], target: Path) -> None:
 
     parts = [_text(LEFT, 20, "Linear probe on CIFAR-10 after ten minutes of training", 15)]
     parts += [_dot(LEFT + 6, 36, BEFORE), _text(LEFT + 16, 40, "at its first weights", 12)]
-    parts += [_dot(LEFT + 156, 36, AFTER), _text(LEFT + 166, 40, "trained; bars: 95 %", 12)]
+    parts += [_dot(LEFT + 156, 36, AFTER), _text(LEFT + 166, 40, "trained; bars: 95%", 12)]
     for tenth in range(round(10 * low), round(10 * high) + 1):
         x = across(tenth / 10)
         parts.append(_line(x, TOP, x, height - FOOT, FAINT, 1))
-        parts.append(_text(x, height - FOOT + 18, f"{10 * tenth} %", 12, "middle"))
+        parts.append(_text(x, height - FOOT + 18, f"{10 * tenth}%", 12, "middle"))
     for i, (name, row) in enumerate(rows.items()):
         y = TOP + LINE * (i + 0.5)
         parts.append(_text(LEFT - 10, y + 4, name, 13, "end"))
@@ -37,7 +37,7 @@ def draw(rows: dict[str, dict[str, Any]], target: Path) -> None:
             )
             parts.append(_dot(across(each["accuracy"]), y + shift, colour))
         share = row["trained"]["linear_probe"]["accuracy"]
-        parts.append(_text(LEFT + WIDTH + 12, y + 4, f"{100 * share:.1f} %", 12))
+        parts.append(_text(LEFT + WIDTH + 12, y + 4, f"{100 * share:.1f}%", 12))
     said = f"{len(rows)} objectives, one run each, seed 0"
     parts.append(_text(LEFT, height - 6, said, 11))
     frame = f'<rect width="{LEFT + WIDTH + RIGHT}" height="{height}" fill="white"/>'

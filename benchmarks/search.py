@@ -66,7 +66,7 @@ def told(name: str, values: list[float], base: list[float] | None = None) -> Non
     line = f"{name:46s} median {statistics.median(values):7.0f} masks/s"
     if base is not None:
         ratios = [a / b for a, b in zip(values, base, strict=True)]
-        line += f"   of the call's {100 * statistics.median(ratios):5.1f} %"
+        line += f"   of the call's {100 * statistics.median(ratios):5.1f}%"
     print(line)
 
 
@@ -104,12 +104,12 @@ def main() -> None:
     precision = asked.precision
     print(f"default model, {precision}, calls of {asked.batch} masks, {ROUNDS} rounds in turn")
     for batch in (16, 32, 64):
-        told(f"model(images, mask), {batch} a call, 75 % hidden", rates[f"public {batch}"])
+        told(f"model(images, mask), {batch} a call, 75% hidden", rates[f"public {batch}"])
     best = [max(each) for each in zip(*(rates[f"public {b}"] for b in (16, 32, 64)), strict=True)]
-    told("the searches' own call, 75 % hidden", rates["bare"], best)
+    told("the searches' own call, 75% hidden", rates["bare"], best)
     told("worst_mask beside the best model call", rates["worst"], best)
     told("worst_mask beside its own call", rates["worst"], rates["bare"])
-    told("the searches' own call, 98 % hidden", rates["sparse"])
+    told("the searches' own call, 98% hidden", rates["sparse"])
     told("smallest_visible_set beside its own call", rates["greedy"], rates["sparse"])
     print(f"steps of the searches: median of the longest {statistics.median(slow):.0f} ms")
     first, whole = first_and_all(lambda seed: matrix(SPEC.replace(seed=seed)))

@@ -58,7 +58,7 @@ show_model("default")
 # gets the encoder's answers, puts one and the same stand-in (the mask token) at every hidden
 # place, tells all of them where they are, and says what the pixels are.
 #
-# **Question 2.** Hide 75 % of the patches. How many go into the encoder?
+# **Question 2.** Hide 75% of the patches. How many go into the encoder?
 
 # %%
 check(..., "22c397a33f01", hint="A quarter of 12 x 12.")
@@ -141,8 +141,8 @@ show_average()
 #
 # *Texture* below is the standard deviation of a colour inside a patch.
 #
-# **Question 6.** When 90 % is hidden, does the reconstruction keep `more` or `less` of the
-# texture than when 25 % is hidden?
+# **Question 6.** When 90% is hidden, does the reconstruction keep `more` or `less` of the
+# texture than when 25% is hidden?
 
 # %%
 check(..., "74a0836d3ea4", hint="Of what is it more certain?")

@@ -156,7 +156,7 @@ show_scores(run, "pixels", "initial", None)
 #
 # The interval behind each number is what 359 test pictures leave open.
 #
-# **Question 6.** With 359 pictures and 92 % right, half of the 95 % interval is about
+# **Question 6.** With 359 pictures and 92% right, half of the 95% interval is about
 # 1.96 x sqrt(0.92 x 0.08 / 359). How much is that? Three digits.
 
 # %%
@@ -179,7 +179,7 @@ shorter = {**settings, "steps": sized(800, 20), "name": "", "picture_every": 0}
 swept = runs.sweep("digits_mae_tiny", over, overrides=shorter)
 
 # %% [markdown]
-# **Question 8.** Hide 50 %, 75 % or 90 %: which ratio will end with the smallest loss? Answer
+# **Question 8.** Hide 50%, 75% or 90%: which ratio will end with the smallest loss? Answer
 # with its percentage.
 
 # %%
@@ -192,10 +192,10 @@ watch(*swept[:: sized(3, 1)])
 for each in swept:
     each.wait()
 
-show_curves(swept[:: sized(3, 1)], ["50 %", "75 %", "90 %"][: sized(3, 1)])
+show_curves(swept[:: sized(3, 1)], ["50%", "75%", "90%"][: sized(3, 1)])
 
 # %% [markdown]
-# **Question 9.** The loss at 50 % ends at about half of that at 90 %. Does that tell that its
+# **Question 9.** The loss at 50% ends at about half of that at 90%. Does that tell that its
 # features are better, `yes` or `no`?
 
 # %%
@@ -206,8 +206,8 @@ show_comparison(swept)
 
 # %% [markdown]
 # Losses of different ratios are errors on different exercises and do not compare. Scores do. Read
-# them with their intervals, which here come from three seeds (Student's t). 90 % seems to be too
-# much for pictures of 16 patches: two are left. Between 50 % and 75 % the intervals overlap, and
+# them with their intervals, which here come from three seeds (Student's t). 90% seems to be too
+# much for pictures of 16 patches: two are left. Between 50% and 75% the intervals overlap, and
 # three seeds cannot tell. Most comparisons of small runs end like this one, with less to say than
 # one lucky run seemed to promise.
 #
@@ -215,7 +215,7 @@ show_comparison(swept)
 #
 # - Hide blocks instead of scattered patches: `runs.launch(..., overrides={**settings, "mask":
 #   "block(ratio=0.6)"})`.
-# - Train longer: with `"steps": 2000` one run reached 97.8 % by k-NN and 96.7 % by the probe. Is
+# - Train longer: with `"steps": 2000` one run reached 97.8% by k-NN and 96.7% by the probe. Is
 #   that more than bare pixels, given the intervals?
 # - Your own pictures: `"data": "folder(path='...')", "size": 32, "patch": 4`, without scores where
 #   folders name no classes.

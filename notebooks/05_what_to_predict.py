@@ -140,8 +140,8 @@ show_places("chelsea")
 #
 # ## What each of them notices
 #
-# Change the photo, and see how far each target moves, by the distance that its loss uses. 0 %: the
-# target cannot tell. 100 %: as far as another photo.
+# Change the photo, and see how far each target moves, by the distance that its loss uses. 0%: the
+# target cannot tell. 100%: as far as another photo.
 
 # %%
 show_changes("astronaut")

@@ -83,7 +83,7 @@ show_measures("astronaut")
 #
 # ## Most of the photo goes away
 #
-# Hide 75 % at random, as in training. Hidden patches have no token: they are grey in the maps, and
+# Hide 75% at random, as in training. Hidden patches have no token: they are grey in the maps, and
 # nobody can read them.
 #
 # **Question 4.** 36 patches and the class token are left. How many times larger is the mean weight,
@@ -99,7 +99,7 @@ show_heads("astronaut", None, "random(ratio=0.75)")
 # Does the rest go on as before, or does everything turn around? Take what one visible patch reads
 # from the other visible ones, with and without the hidden patches being there.
 #
-# **Question 5.** With 75 % hidden, will the two correlate by `more` or `less` than 0.5?
+# **Question 5.** With 75% hidden, will the two correlate by `more` or `less` than 0.5?
 
 # %%
 check(..., "282a54abf28f", hint="What has the model seen in its whole life?")

@@ -214,7 +214,7 @@ try_missing(networks)
 # ## Yours now
 #
 # - In the first widget, find a block whose MLP you can take away and nobody sees it.
-# - In the last one, find a crop that both networks know with 87.5 % gone.
+# - In the last one, find a crop that both networks know with 87.5% gone.
 # - With your own checkpoint: `python -m workbench missingness --model FOLDER --data
 #   "folder(path='photos')"`.
 #

@@ -160,8 +160,8 @@ show_randomised(network, [ways[2], *ways[4:7]][:: sized(1, 3)], (1, 8, 24)[:: si
 # only the highest half of every map, in training and in testing, and train anew; then the same with
 # the lowest half. The difference of both accuracies is what the order of the map was worth.
 #
-# **Question 7.** Trained on the highest half a network finds 90 % of the digits, on the lowest half
-# 62 %. What is DiffROAR, as a share?
+# **Question 7.** Trained on the highest half a network finds 90% of the digits, on the lowest half
+# 62%. What is DiffROAR, as a share?
 
 # %%
 check(..., "cb367185107e", hint="The first minus the second.")

@@ -46,7 +46,7 @@ def test_random_draws_every_set_equally_often():
     legal = [sum(1 << i for i in chosen) for chosen in itertools.combinations(range(6), 3)]
     assert counts[legal].sum() == n
     chi = ((counts[legal] - n / 20) ** 2 / (n / 20)).sum()
-    assert chi < 43.8  # 0.1 % point of chi-square with 19 degrees of freedom
+    assert chi < 43.8  # 0.1% point of chi-square with 19 degrees of freedom
 
 
 # --- units -------------------------------------------------------------------------------------

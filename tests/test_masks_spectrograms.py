@@ -27,7 +27,7 @@ def runs(line: np.ndarray) -> list[int]:
 
 def test_spans_are_seven_long_and_cover_the_share():
     chosen = columns(draw("time_span", 2_000))
-    assert (chosen.sum(axis=1) == 30).all()  # 15 % of 200: four spans of 7 and one of 2
+    assert (chosen.sum(axis=1) == 30).all()  # 15% of 200: four spans of 7 and one of 2
     lengths = [runs(line) for line in chosen]
     for found in lengths:
         rest = sorted(length % 7 for length in found)
@@ -46,7 +46,7 @@ def test_every_arrangement_of_spans_is_equally_likely():
         if first % 2 == 0 and (second - first - 1) % 2 == 0
     ]
     assert kinds.tolist() == sorted(legal) and len(legal) == 6
-    assert (((often - 2_000) ** 2) / 2_000).sum() < 20.5  # 0.1 % point, 5 degrees of freedom
+    assert (((often - 2_000) ** 2) / 2_000).sum() < 20.5  # 0.1% point, 5 degrees of freedom
 
 
 def test_the_last_column_is_reached():

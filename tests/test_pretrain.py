@@ -203,7 +203,7 @@ def test_photos_lie_as_their_exif_says(tmp_path: Path) -> None:
 def test_photos_that_fill_the_memory_are_refused(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = Namespace(available=2 * 96 * 80 * 3)  # 80 % of it holds one photo, not two
+    room = Namespace(available=2 * 96 * 80 * 3)  # 80% of it holds one photo, not two
     monkeypatch.setattr(psutil, "virtual_memory", lambda: room)
     with pytest.raises(BadInput, match="after 2 photos"):
         load_pool([photos])

@@ -60,7 +60,7 @@ function means({ metrics, rows }) {
   const body = rows.map((row) => make("tr", {}, make("th", { scope: "row", text: row.label }), make("td", { text: String(row.count) }),
     ...row.cells.map((cell) => make("td", {}, cell.text, cell.count && cell.count < row.count ? make("small", { text: ` of ${cell.count}` }) : ""))));
   return make("div", {}, make("div", { class: "scroller" }, make("table", { class: "plain", "data-table": "means" }, make("thead", {}, head), make("tbody", {}, ...body))),
-    make("p", { class: "soft note", text: "Mean of the runs that differ in the seed only, ± half of its 95 % interval (Student's t): two seeds make it wide." }));
+    make("p", { class: "soft note", text: "Mean of the runs that differ in the seed only, ± half of its 95% interval (Student's t): two seeds make it wide." }));
 }
 
 class SweepBoard {
@@ -86,7 +86,7 @@ class SweepBoard {
     this.body.replaceChildren(make("table", { "data-table": "matrix" }, make("thead", {}, head), make("tbody", {}, ...rows)));
     const mixed = board.mixed.length ? ` Cells are means over ${board.mixed.join(", ")} too.` : "";
     const loss = board.metric === "loss" ? " Losses under different masks are not of one task: compare with care." : "";
-    setText(this.note, `The newest picture of each cell's first run; mean over seeds ± half of its 95 % interval, the highest mean marked: where intervals overlap it may be chance.${mixed}${loss} A cell opens its run.`);
+    setText(this.note, `The newest picture of each cell's first run; mean over seeds ± half of its 95% interval, the highest mean marked: where intervals overlap it may be chance.${mixed}${loss} A cell opens its run.`);
   }
   cell(cell, i, j, label) {
     const image = cell.picture ? make("img", { src: cell.picture, alt: "", draggable: "false" }) : "";

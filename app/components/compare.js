@@ -104,7 +104,7 @@ class Wipe {
     this.above.style.clipPath = `inset(0 0 0 ${this.at}%)`;
     this.handle.style.left = `${this.at}%`;
     this.handle.setAttribute("aria-valuenow", String(Math.round(this.at)));
-    this.handle.setAttribute("aria-valuetext", `${Math.round(this.at)} % of the width shows ${this.names?.[0] ?? "the first"}`);
+    this.handle.setAttribute("aria-valuetext", `${Math.round(this.at)}% of the width shows ${this.names?.[0] ?? "the first"}`);
   }
   update(pair) {
     this.names = pair.map((each) => each.name);

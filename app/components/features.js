@@ -127,7 +127,7 @@ export default mounter((root, view) => {
     for (const button of list.children) button.setAttribute("aria-pressed", String(Number(button.dataset.latent) === each.latent));
     setText(title, `Feature ${each.latent}`);
     const [whole, masked] = each.peaks;
-    const change = whole > 0 ? `${masked > whole ? "+" : ""}${Math.round((masked / whole - 1) * 100)} %` : "";
+    const change = whole > 0 ? `${masked > whole ? "+" : ""}${Math.round((masked / whole - 1) * 100)}%` : "";
     setText(told, `Used by ${each.rate} of the patches. ${whole === 0 && masked === 0 ? "Silent on your photo, and stays so under the mask."
       : whole === 0 ? `Silent on your photo; the mask brings it to ${masked.toFixed(2)}.` : `On your photo its peak is ${whole.toFixed(2)}, under the mask ${masked.toFixed(2)} (${change.replace("-", "−")}).`}`);
     const here = bytesOf(each.here);

@@ -35,7 +35,7 @@ const KIND = {
 const MARKS = [
   ["road", "ROAD", true, "Cells are filled in from their neighbours with a little noise, so that holes betray nothing. Half of what the answer keeps without the least important cells, less what it keeps without the most important: higher is better, 0 is no better than chance."],
   ["infidelity", "Infidelity", false, "Random sets of cells are removed; the share of the falls of the score that the sum of the map over them does not foretell. Lower is better, 0 foretells all, 1 nothing."],
-  ["sensitivity", "Sensitivity", false, "How much the map changes when no pixel changes by more than 2 %. Lower is better: a map that jumps is not to be relied on."],
+  ["sensitivity", "Sensitivity", false, "How much the map changes when no pixel changes by more than 2%. Lower is better: a map that jumps is not to be relied on."],
   ["randomised", "Random weights", false, "Rank correlation with the map after the head, half of the layers and all layers got random weights. The last number should be near 0: a map that stays the same does not look at what the network has learnt."],
 ];
 
@@ -139,14 +139,14 @@ class JudgedPart {
     const svg = sign("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": `${KIND[kind][0]} by ${plainWay(way)}: ${lines.map((line) => `${line.each.title} ${line.area.toFixed(2)}`).join(", ")}` });
     svg.append(sign("path", { class: "axis", d: `M${PAD.left} ${PAD.top}V${floor}H${WIDE - PAD.right}` }),
       ...[0, high / 2, high].map((value) => sign("text", { x: PAD.left - 5, y: y(value) + 4, "text-anchor": "end" }, Number(value.toPrecision(2)))),
-      ...[0, 0.5, 1].map((share) => sign("text", { x: x(share), y: floor + 13, "text-anchor": "middle" }, `${share * 100} %`)),
+      ...[0, 0.5, 1].map((share) => sign("text", { x: x(share), y: floor + 13, "text-anchor": "middle" }, `${share * 100}%`)),
       sign("text", { x: WIDE - PAD.right, y: floor + 26, "text-anchor": "end" }, kind === "deletion" ? "of the cells removed" : "of the cells shown"),
       ...lines.map(({ each, x: shares, y: values }) => sign("path", { class: "line", stroke: styles.get(each.method).colour, "stroke-dasharray": styles.get(each.method).base ? "4 3" : "none",
         d: `M${shares.map((share, at) => `${x(share).toFixed(1)} ${y(values[at]).toFixed(1)}`).join("L")}` })));
     svg.addEventListener("pointermove", (event) => {
       const box = svg.getBoundingClientRect();
       const share = Math.min(1, Math.max(0, (((event.clientX - box.left) / box.width) * WIDE - PAD.left) / (WIDE - PAD.left - PAD.right)));
-      setText(read, `${KIND[kind][0]} by ${plainWay(way)} at ${Math.round(share * 100)} %: ${lines.map(({ each, x: shares, y: values }) => {
+      setText(read, `${KIND[kind][0]} by ${plainWay(way)} at ${Math.round(share * 100)}%: ${lines.map(({ each, x: shares, y: values }) => {
         const at = shares.reduce((best, one, i) => (Math.abs(one - share) < Math.abs(shares[best] - share) ? i : best), 0);
         return `${each.title} ${values[at].toFixed(2)}`;
       }).join(", ")}`);

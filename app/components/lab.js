@@ -49,7 +49,7 @@ function shares(text) {
 }
 
 function percent(share) {
-  return Number.isNaN(share) ? "never" : `${(100 * share).toFixed(1)}\u00a0%`;
+  return Number.isNaN(share) ? "never" : `${(100 * share).toFixed(1)}%`;
 }
 
 // Planes of cells side by side in one canvas, a gap between them; knows which cell a point lies in.
@@ -124,7 +124,7 @@ class HeatMap {
     });
     setText(this.low, percent(low));
     setText(this.high, percent(high));
-    this.legend.title = this.own ? "Scale of this map; press for 0 to 100 %" : "Fixed scale; press for this map's own scale";
+    this.legend.title = this.own ? "Scale of this map; press for 0 to 100%" : "Fixed scale; press for this map's own scale";
   }
 }
 
@@ -163,7 +163,7 @@ function histogram(bars) {
     draw: (root, place) => bars.forEach(([from, to, share]) => {
       const left = place.x(from), wide = Math.max(place.x(to) - left - 0.6, 1.4);
       const bar = node("rect", { class: "bar", x: left, y: place.y(share), width: wide, height: Math.max(place.y(0) - place.y(share), 0.6) });
-      bar.append(node("title", {}, `${(50 * (from + to)).toFixed(2)} % hidden: ${percent(share)} of the draws`));
+      bar.append(node("title", {}, `${(50 * (from + to)).toFixed(2)}% hidden: ${percent(share)} of the draws`));
       root.append(bar);
     }) });
 }
@@ -219,11 +219,11 @@ export default mounter((root, view) => {
   const objectTable = (rows) => {
     objects.classList.toggle("hidden", !rows.length);
     const cells = rows.map((row) => make("tr", {}, make("td", { text: row.name }),
-      ...[row.area, row.hidden, row.gone].map((share) => make("td", { text: `${(100 * share).toFixed(0)} %` }))));
+      ...[row.area, row.hidden, row.gone].map((share) => make("td", { text: `${(100 * share).toFixed(0)}%` }))));
     const head = ["Object", "area", "hidden", "gone"].map((text) => make("th", { text, scope: "col" }));
     objects.replaceChildren(make("h3", { text: "Objects of this scene" }),
       make("table", {}, make("tr", {}, ...head), ...cells),
-      make("p", { text: "area: of the picture; hidden: expected share of the object; gone: draws that hide 95 % or more" }));
+      make("p", { text: "area: of the picture; hidden: expected share of the object; gone: draws that hide 95% or more" }));
   };
 
   const show = (data) => {

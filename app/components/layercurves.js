@@ -68,7 +68,7 @@ export default mounter((root, view) => {
         make("tbody", {}, ...rows.map((row) => make("tr", {}, make("th", { scope: "row", text: data.labels[row] ?? `class ${row}`, title: data.labels[row] ?? `class ${row}` }),
           ...points.map(({ numbers, share }) => {
             const part = numbers.histogram[row] / numbers.count;
-            return make("td", { style: `background: rgb(${heat(part)})`, title: `${Math.round(share * 100)} % hidden: ${Math.round(part * 100)} %` });
+            return make("td", { style: `background: rgb(${heat(part)})`, title: `${Math.round(share * 100)}% hidden: ${Math.round(part * 100)}%` });
           }))))));
     }));
   }

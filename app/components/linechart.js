@@ -34,13 +34,13 @@ function lineChart({ title, lines, top, low = 0, right = 1, across, lifted = nul
   const svg = drawnNode("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": `${title}: ${lines.map((line) => line.name).join(", ")}` });
   const x = (value) => pad.left + (value / right) * (wide - pad.left - pad.right);
   const y = (value) => high - pad.bottom - ((Math.min(Math.max(value, low), top) - low) / (top - low)) * (high - pad.top - pad.bottom);
-  const told = (value) => (percent ? `${Math.round(value * 100)} %` : value.toPrecision(2).replace(/\.0+$/, ""));
+  const told = (value) => (percent ? `${Math.round(value * 100)}%` : value.toPrecision(2).replace(/\.0+$/, ""));
   for (const part of [0, 0.25, 0.5, 0.75, 1]) {
     const value = low + (top - low) * part;
     svg.append(drawnNode("path", { class: "rule", d: `M${pad.left} ${y(value)}H${wide - pad.right}` }));
     if (part * 2 % 1 === 0) {
       svg.append(drawnNode("text", { x: pad.left - 5, y: y(value) + 4, "text-anchor": "end" }, told(value)));
-      svg.append(drawnNode("text", { x: x(part * right), y: high - pad.bottom + 15, "text-anchor": "middle" }, `${Math.round(part * right * 100)} %`));
+      svg.append(drawnNode("text", { x: x(part * right), y: high - pad.bottom + 15, "text-anchor": "middle" }, `${Math.round(part * right * 100)}%`));
     }
   }
   svg.append(drawnNode("text", { x: (pad.left + wide - pad.right) / 2, y: high - 5, "text-anchor": "middle" }, across));
@@ -54,7 +54,7 @@ function lineChart({ title, lines, top, low = 0, right = 1, across, lifted = nul
     svg.append(drawnNode("polyline", { class: `line${dim}`, stroke: colour, points: points.map((p) => `${x(p[0])},${y(p[1])}`).join(" "), "data-line": name }));
     for (const p of points) {
       const dot = drawnNode("circle", { cx: x(p[0]), cy: y(p[1]), r: 2.6, fill: colour, class: dim.trim() });
-      dot.append(drawnNode("title", {}, `${name}, ${Math.round(p[0] * 100)} %: ${told(p[1])}`));
+      dot.append(drawnNode("title", {}, `${name}, ${Math.round(p[0] * 100)}%: ${told(p[1])}`));
       svg.append(dot);
     }
   }

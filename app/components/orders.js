@@ -48,7 +48,7 @@ function megabytes(bytes) {
 }
 
 function percent(share) {
-  return `${(100 * share).toFixed(1)} %`;
+  return `${(100 * share).toFixed(1)}%`;
 }
 
 function scored(score, key) {  // a share of hits, or the value of a measure in units of its own

@@ -61,7 +61,7 @@ class Row {
     this.problem = make("p", { class: "note problem", role: "alert" });
     this.pictures = make("div");
     this.images = new Map();
-    this.canvas = make("canvas", { role: "img", "aria-label": "How often a patch is hidden, 0 to 100 %" });
+    this.canvas = make("canvas", { role: "img", "aria-label": "How often a patch is hidden, 0 to 100%" });
     this.where = make("figure", { class: "where" }, this.canvas, make("figcaption", { text: "hidden how often" }));
     this.node = make("div", { class: "row" },
       make("div", { class: "about" }, this.name, this.recipe, this.errors, this.figures, this.problem,
@@ -118,8 +118,8 @@ class Row {
     const image = new ImageData(cols, rows);
     values.forEach((value, at) => image.data.set([...heat(value), 255], at * 4));
     this.canvas.getContext("2d").putImageData(image, 0, 0);
-    const percent = (share) => `${(100 * share).toFixed(0)} %`;
-    this.canvas.title = `from ${percent(Math.min(...values))} to ${percent(Math.max(...values))}; scale 0 to 100 %`;
+    const percent = (share) => `${(100 * share).toFixed(0)}%`;
+    this.canvas.title = `from ${percent(Math.min(...values))} to ${percent(Math.max(...values))}; scale 0 to 100%`;
   }
 }
 

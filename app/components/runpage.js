@@ -279,7 +279,7 @@ class RunPage {
     const interval = (score) => `${scored(score)} (${scored(score, "low")} to ${scored(score, "high")})`;
     const guesses = (score) => Object.entries(score.beside ?? {}).map(([who, value]) => `${who} ${value.toPrecision(3)}`).join(", ");
     fill(this.scores, row.scores, () => !row.scores.length ? [] : [
-      make("tr", {}, ...cells("th", ["protocol", "step", "measured (95 % interval)", "random init", "test pictures"])),
+      make("tr", {}, ...cells("th", ["protocol", "step", "measured (95% interval)", "random init", "test pictures"])),
       ...row.scores.map((score) => make("tr", { "data-protocol": score.protocol }, ...cells("td", [score.protocol, brief(score.step), interval(score),
         score.initial ? interval(score.initial) : "–", [`${brief(score.count)} of ${score.data}`, guesses(score)].filter(Boolean).join("; beside ")]))),
     ]);

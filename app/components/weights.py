@@ -215,7 +215,7 @@ def curve() -> None:
     st.multiselect(
         "Ways to compare", options, key="weights_ways", on_change=_ways_chosen,
         accept_new_options=True, max_selections=9,
-        help="Choose, or type a recipe. Ways with a ratio are asked for 100 % to 5 % of the "
+        help="Choose, or type a recipe. Ways with a ratio are asked for 100% to 5% of the "
         "weights; a learnt mask is one point.",
     )  # fmt: skip
     spec = dataclasses.replace(current().spec, hide=WeightsSpec().hide)

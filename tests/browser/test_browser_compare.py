@@ -55,7 +55,7 @@ def test_two_runs_beside_each_other(trained: Sweep, visit: Callable[..., Page]) 
     ]  # fmt: skip
     expect(table).to_contain_text("random(ratio=0.75)")
     row = first.evaluations()[0]
-    expect(table.locator('[data-key="knn"]')).to_contain_text(f"{100 * row['accuracy']:.1f} %")
+    expect(table.locator('[data-key="knn"]')).to_contain_text(f"{100 * row['accuracy']:.1f}%")
     expect(page.locator('[data-section="board"]')).to_be_hidden()
 
     # one slider moves the pictures of both
@@ -119,7 +119,7 @@ def test_a_sweep_fills_the_matrix(trained: Sweep, visit: Callable[..., Page]) ->
     expect(cells).to_have_count(4)
     expect(page.locator('[data-made="true"]')).to_have_count(4)
     score = trained[3].evaluations()[0]["accuracy"]
-    expect(page.locator('[data-cell="1,1"]')).to_contain_text(f"{100 * score:.1f} %")
+    expect(page.locator('[data-cell="1,1"]')).to_contain_text(f"{100 * score:.1f}%")
     expect(page.locator("[data-cell] img")).to_have_count(4)
     page.get_by_label("down", exact=True).select_option("ratio")
     expect(page.locator('[data-table="matrix"] thead')).to_contain_text("ratio \\ mask")

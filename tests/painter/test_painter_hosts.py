@@ -104,7 +104,7 @@ def test_a_slow_streamlit_page_never_erases_the_brush(page, serve, tools):
     server = ["--server.headless=true", "--server.address=127.0.0.1", "--server.port={port}"]
     page.goto(serve(source, "-m", "streamlit", "run", "{script}", *server))
     count = page.get_by_test_id("painter-count")
-    expect(count).to_have_text("0 of 64 patches hidden (0.0 %)", timeout=30000)
+    expect(count).to_have_text("0 of 64 patches hidden (0.0%)", timeout=30000)
     for row in range(6):
         drag(page, row, 1, 6)
         expect(count).to_contain_text(f"{6 * (row + 1)} of 64", timeout=400)
@@ -122,7 +122,7 @@ def test_a_slow_streamlit_page_never_erases_the_brush(page, serve, tools):
 def test_a_gradio_page_gets_the_edit(page, serve, tools):
     page.goto(serve(GRADIO.replace("IMAGE", repr(tools.picture_uri())), "{script}"))
     count = page.get_by_test_id("painter-count")
-    expect(count).to_have_text("0 of 64 patches hidden (0.0 %)", timeout=30000)
+    expect(count).to_have_text("0 of 64 patches hidden (0.0%)", timeout=30000)
     drag(page, 2, 1, 6)
     drag(page, 4, 1, 3)
     answer = page.locator("#count").locator("textarea, input")

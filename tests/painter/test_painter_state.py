@@ -76,7 +76,7 @@ def test_the_settled_mask_is_shown_until_the_next_edit(hands, tools):
     locked = row_of(3, 2, 8) | row_of(0, 0, 4)
     hands.update(**hands.last, hidden=tools.bits(locked))
     assert hands.hidden == locked
-    expect(hands.control("count")).to_have_text("12 of 144 patches hidden (8.3 %)")
+    expect(hands.control("count")).to_have_text("12 of 144 patches hidden (8.3%)")
     hands.press(6.5, 2.5)
     assert hands.hidden == row_of(3, 2, 8) | {(6, 2)}
     hands.update(**hands.commits[0], hidden=tools.bits(locked))

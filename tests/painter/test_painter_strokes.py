@@ -15,7 +15,7 @@ def test_a_drag_hides_exactly_the_patches_under_it(hands):
     assert [edit["seq"] for edit in hands.commits] == [1]
     assert hands.last["hide"].count("1") == 7
     assert hands.last["show"].count("1") == 0
-    assert hands.control("count").text_content() == "7 of 144 patches hidden (4.9 %)"
+    assert hands.control("count").text_content() == "7 of 144 patches hidden (4.9%)"
 
 
 def test_patches_light_up_while_dragging(hands):

@@ -55,7 +55,7 @@ def test_a_row_is_measured_once_and_the_rest_is_said_to_be_missing(
 
     picture = ElementTree.parse(tmp_path / "objectives.svg").getroot()
     words = [each.text for each in picture.iter("{http://www.w3.org/2000/svg}text")]
-    assert f"{100 * noted['linear_probe']:.1f} %" in words and {"mae", "mrm"} <= set(words)
+    assert f"{100 * noted['linear_probe']:.1f}%" in words and {"mae", "mrm"} <= set(words)
 
     before = [(folder / f"{name}.json").stat().st_mtime_ns for name in configs]
     assert objectives.rows(["mae", "mrm"], store.folder, "", folder) == 0

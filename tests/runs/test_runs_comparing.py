@@ -114,8 +114,8 @@ def test_the_matrix_holds_means_intervals_and_pictures(runs: list[Run]) -> None:
     # mean 0.85, s = 0.0707, Student's t(0.975, 1) = 12.706: half 12.706 * 0.0707 / sqrt(2)
     assert cell.mean is not None and cell.mean.mean == pytest.approx(0.85)
     assert cell.mean.half == pytest.approx(12.7062 * 0.05, rel=1e-4)
-    assert cell.runs == (runs[0].id, runs[1].id) and cell.written("knn") == "85.0 ± 63.5 %"
-    assert made.cells[1][1].written("knn") == "95.0 %"  # of one seed there is no interval
+    assert cell.runs == (runs[0].id, runs[1].id) and cell.written("knn") == "85.0 ± 63.5%"
+    assert made.cells[1][1].written("knn") == "95.0%"  # of one seed there is no interval
     assert made.best == (1, 1) and made.mixed == []
     assert cell.picture is not None and cell.picture[0] == runs[0].id
     assert cell.picture[1].name == "step-00000006-reconstruction.png"
@@ -131,7 +131,7 @@ def test_the_page_is_given_what_a_link_asks_for(runs: list[Run], store: RunStore
     assert len(told["missing"]) == 2 and "nowhere" in told["missing"][0]
     assert [name for name, _ in told["differing"]["knobs"]] == ["mask", "seed"]
     assert told["differing"]["results"][0] == [
-        "knn", ["80.0 %", "90.0 %", "60.0 %", "70.0 %", "50.0 %", "52.0 %", "95.0 %", "–"],
+        "knn", ["80.0%", "90.0%", "60.0%", "70.0%", "50.0%", "52.0%", "95.0%", "–"],
     ]  # fmt: skip
     assert told["curves"]["mean"] and len(told["curves"]["lines"]) == 4  # a crowd: seeds together
     assert told["curves"]["lines"][0]["x"] == [32, 64, 96]
@@ -140,7 +140,7 @@ def test_the_page_is_given_what_a_link_asks_for(runs: list[Run], store: RunStore
         "ratio", "mask", "loss",
     )  # fmt: skip
     assert [row["label"] for row in told["table"]["rows"]][:2] == ["random 0.5", "random 0.75"]
-    assert told["table"]["rows"][3]["cells"][0] == {"text": "95.0 %", "count": 1}
+    assert told["table"]["rows"][3]["cells"][0] == {"text": "95.0%", "count": 1}
     assert told["pictures"]["steps"] == [0, 6]
     space: dict[str, Any] = {}
     few = compared(store, Asked(runs=(ids[0], ids[3])))

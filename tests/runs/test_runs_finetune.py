@@ -116,7 +116,7 @@ def test_runs_and_encoders_in_files_are_fine_tuned(
     knn, tuned = evaluate_encoder(
         "default", ["knn", "finetune(steps=1, batch=4)"], data="digits()", size=24, most=200
     )
-    # chance is 10 %; nearest neighbours tell digits in any sensible features
+    # chance is 10%; nearest neighbours tell digits in any sensible features
     assert knn["low"] > 0.5 and knn["rank"] > 2 and tuned["encoder"] == "default"
     with pytest.raises(BadInput, match="no classes to tell apart"):
         evaluate(run, "finetune", data="photos(crops=10)")

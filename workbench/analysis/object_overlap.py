@@ -17,7 +17,7 @@ class ObjectOverlap:
     """One object of `area` (share of the picture) under many masks.
 
     `hidden` is the expected share of its area that is hidden; `gone` the share of draws that hide
-    at least 95 % of it, `whole` that of draws that hide at most 5 %. All from 0 to 1.
+    at least 95% of it, `whole` that of draws that hide at most 5%. All from 0 to 1.
     """
 
     name: str

@@ -264,7 +264,7 @@ def _table(found: list[dict[str, Any]], labelled: bool) -> list[str]:
         rows.append([*cells, span(row, "accuracy")] if labelled else cells)
     lines = table([*header, "accuracy"] if labelled else header, rows)
     lines.append(
-        f"On {found[0]['count']} pictures. Entropies in bits; 95 % intervals. A class entropy that "
+        f"On {found[0]['count']} pictures. Entropies in bits; 95% intervals. A class entropy that "
         "falls is the bias."
     )
     return lines

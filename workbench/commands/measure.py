@@ -161,7 +161,7 @@ def object_lines(photo: str, objects: list[dict[str, Any]]) -> list[str]:
         [each["name"], *(f"{each[key]:.3f}" for key in ("area", "hidden", "gone", "whole"))]
         for each in objects
     ]
-    header = (f"object of {photo}", "area", "hidden", "draws that hide 95 %", "show 95 %")
+    header = (f"object of {photo}", "area", "hidden", "draws that hide 95%", "show 95%")
     return table(header, rows)
 
 

@@ -18,7 +18,7 @@ def evaluate_run(
     folder: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure a run, or an encoder in a file, and print what is found with its 95 % interval."""
+    """Measure a run, or an encoder in a file, and print what is found with its 95% interval."""
     from workbench.runs.evaluating import INITIAL, evaluate_all, evaluate_encoder
     from workbench.runs.store import RunStore
 
@@ -46,7 +46,7 @@ def evaluate_run(
     finally:
         telling.end()
     rows = [line for row in found for line in _lines(row)]
-    header = ("protocol", "step", "measured", "95 %", "test pictures")
+    header = ("protocol", "step", "measured", "95%", "test pictures")
     record: dict[str, Any] = {"id": name if run is None else run.id, "evaluations": found}
     say(record, table(header, rows), as_json)
 

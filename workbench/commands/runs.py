@@ -274,7 +274,7 @@ def compare(
     folder: Dir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare runs: what differs, and means with 95 % intervals over seeds."""
+    """Compare runs: what differs, and means with 95% intervals over seeds."""
     from workbench.runs.comparing import compare as beside
     from workbench.runs.store import RunStore
 

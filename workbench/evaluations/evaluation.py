@@ -42,7 +42,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Score:
-    """Share of test pictures told right, 0 to 1, with Wilson's 95 % interval for `count` of them.
+    """Share of test pictures told right, 0 to 1, with Wilson's 95% interval for `count` of them.
 
     `details` holds what else a protocol found, such as the decay that it chose.
     """

@@ -49,7 +49,7 @@ class Missing:
         return np.bincount(self.said, minlength=self.probabilities.shape[1])
 
     def summary(self) -> dict[str, Any]:
-        """Plain numbers with 95 % intervals.
+        """Plain numbers with 95% intervals.
 
         `same` is the share of pictures whose class did not change and `accuracy` that of right ones
         (Wilson); `class_entropy` is the entropy of the histogram of classes, in bits: it falls

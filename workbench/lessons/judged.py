@@ -114,7 +114,7 @@ def shares(found: Attribution, at: int) -> tuple[float, float]:
 
 
 def show_mass(network: Any, ways: Sequence[Way], count: int) -> Listing:
-    """Where maps lie, as a mean over pictures with a 95 % interval."""
+    """Where maps lie, as a mean over pictures with a 95% interval."""
     rows = list[tuple[str, ...]]()
     for method, remove_with in ways:
         each = [shares(_kept(network, at, method, remove_with), at) for at in range(count)]

@@ -118,7 +118,7 @@ def show_changes(picture: str) -> Board:
 
 
 def show_noticed(picture: str) -> Listing:
-    """How much of each change each target notices, 100 % for as much as another photo."""
+    """How much of each change each target notices, 100% for as much as another photo."""
     seen = cut(picture)
     others = [cut(info.name) for info in held_out() if info.kind == "photo"]
     others = [each for each in others if not np.array_equal(each, seen)][:OTHERS]

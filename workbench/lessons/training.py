@@ -112,7 +112,7 @@ def show_scores(run: Run, *steps: int | str | None) -> Listing:
 
 
 def told(score: Mapping[str, Any]) -> str:
-    """An accuracy with its 95 % interval."""
+    """An accuracy with its 95% interval."""
     return f"{score['accuracy']:.1%} ({score['low']:.1%} to {score['high']:.1%})"
 
 
@@ -134,7 +134,7 @@ def _flat(pictures: Pictures) -> Features:
 
 
 def show_comparison(runs: Sequence[Run]) -> Listing:
-    """Runs by what differs between them: mean over seeds, and half of its 95 % interval."""
+    """Runs by what differs between them: mean over seeds, and half of its 95% interval."""
     for run in runs:
         scores(run)
     found = compare(runs)

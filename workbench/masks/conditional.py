@@ -21,7 +21,7 @@ class Conditional(Strategy):
     under the condition of all that they tell; no image has two modalities masked. Every modality is
     equally likely, and every set of its patches. The ratio is that of the chosen modality alone.
 
-    Chen et al., UNITER (15 % of the words or of the image regions, never both).
+    Chen et al., UNITER (15% of the words or of the image regions, never both).
     """
 
     paper: ClassVar[str] = "arXiv:1909.11740"

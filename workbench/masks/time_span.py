@@ -24,8 +24,8 @@ class TimeSpan(Strategy):
     that do not overlap is equally likely; two may touch. The ratio is exact in units of a column.
 
     In the share `untouched` of the images (0.1 in TERA) nothing is hidden, but the chosen columns
-    are to be predicted all the same: they stand in `Mask.targets`. TERA fills with zeros in 80 % of
-    its samples and with other columns in 10 %, which is a matter of the fill.
+    are to be predicted all the same: they stand in `Mask.targets`. TERA fills with zeros in 80% of
+    its samples and with other columns in 10%, which is a matter of the fill.
 
     Liu et al., TERA; official file `s3prl/pretrain/mockingjay/task.py`, whose last possible start
     is one too early, so that the last column is never hidden; here every column can be.

@@ -22,7 +22,7 @@ class CrateMae(Decoding, Objective):
 
     Encoder block: attention with one projection for queries, keys and values, then
     relu(z + eta (D^T z - D^T D z) - eta lambda) without a residual, eta = lambda = 0.1. Decoder
-    block: a linear map, then x - attention. There is no MLP, so about 30 % of the weights are left
+    block: a linear map, then x - attention. There is no MLP, so about 30% of the weights are left
     and `mlp` of the run does not count. The official tiny encoder has 12 blocks of width 384.
 
     Pai et al., Masked Completion via Structured Diffusion with White-Box Transformers; official

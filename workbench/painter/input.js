@@ -243,11 +243,11 @@ function showControls(painter) {
   actions.clear.disabled = disabled || !(painter.hand.some(Boolean) || painter.canUndo());
   actions.invert.disabled = disabled;
   showSlider(size, brushSize(painter), `${(brushSize(painter) * Math.min(rows, cols)).toFixed(1)} patches`, disabled);
-  showSlider(threshold, painter.threshold, painter.threshold ? `${Math.round(painter.threshold * 100)} %` : "any touch", disabled);
-  showSlider(opacity, MEMORY.opacity, `${Math.round(MEMORY.opacity * 100)} %`, false);
+  showSlider(threshold, painter.threshold, painter.threshold ? `${Math.round(painter.threshold * 100)}%` : "any touch", disabled);
+  showSlider(opacity, MEMORY.opacity, `${Math.round(MEMORY.opacity * 100)}%`, false);
   box.style.setProperty("--pp-overlay", `rgb(${OVERLAY_COLOURS[MEMORY.colour]})`);
   const hidden = painter.hiddenCount();
-  write(count, `${hidden} of ${painter.count} patches hidden (${((100 * hidden) / painter.count).toFixed(1)} %)`);
+  write(count, `${hidden} of ${painter.count} patches hidden (${((100 * hidden) / painter.count).toFixed(1)}%)`);
   canvas.setAttribute(
     "aria-label",
     `${painter.label}, ${rows} rows and ${cols} columns of patches. Arrows move, space hides or shows, shift with arrows paints.`,

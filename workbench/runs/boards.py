@@ -45,15 +45,15 @@ class Board:
 
 
 def written(found: Mean, metric: str) -> str:
-    """A mean with half of its 95 % interval as text; what is no loss is a share, shown in percent.
+    """A mean with half of its 95% interval as text; what is no loss is a share, shown in percent.
 
     >>> written(Mean(0.861, 0.0123, 2), "knn"), written(Mean(0.5, None, 1), "loss")
-    ('86.1 ± 1.2 %', '0.5')
+    ('86.1 ± 1.2%', '0.5')
     """
     if metric == LOSS:
         return f"{found.mean:.4g}" + (f" ± {found.half:.2g}" if found.half is not None else "")
     half = "" if found.half is None else f" ± {100 * found.half:.1f}"
-    return f"{100 * found.mean:.1f}{half} %"
+    return f"{100 * found.mean:.1f}{half}%"
 
 
 def usual_axes(found: Comparison) -> tuple[str, str]:

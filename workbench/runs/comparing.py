@@ -15,7 +15,7 @@ from workbench.runs.store import Run
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean over seeds, and half the width of its 95 % interval (Student's t; None for one)."""
+    """The mean over seeds, and half the width of its 95% interval (Student's t; None for one)."""
 
     mean: float
     half: float | None
@@ -110,7 +110,7 @@ def _group(
 
 
 def mean(values: Sequence[float]) -> Mean:
-    """Return the mean and its 95 % interval by Student's t.
+    """Return the mean and its 95% interval by Student's t.
 
     >>> mean([1.0, 2.0, 3.0])
     Mean(mean=2.0, half=2.484..., count=3)

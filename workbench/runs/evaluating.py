@@ -54,7 +54,7 @@ def evaluate(
 
     Returns:
         The row that was added to the run's `evaluations.jsonl`: `protocol`, `step`, `data`,
-        `accuracy`, `low` and `high` (95 %), `count`, `details`, `pictures`, `precision` of the
+        `accuracy`, `low` and `high` (95%), `count`, `details`, `pictures`, `precision` of the
         encoder, `seconds`, and where features are frozen their `spread` and `rank` (see
         `workbench.analysis.collapse`).
         For "metric": `value` in place of `accuracy`, and `measures`, see `measuring.measured`.

@@ -29,7 +29,7 @@ def measured(parts: Setting, model: nn.Module, test: Pictures, where: Place) -> 
 
     Returns:
         metric: the objective's sentence; `value`, `low`, `high` (mean over rows with its normal
-        95 % interval), `count` rows and `higher` (more is better) of its first measure;
+        95% interval), `count` rows and `higher` (more is better) of its first measure;
         measures: the same for each of its measures by name, with `beside`: for every guess its own
         `value`, `low` and `high`, and `difference`, `difference_low`, `difference_high` of value
         minus guess, row by row. An error beats a guess where `difference_high` is below 0.
@@ -83,7 +83,7 @@ def _array(values: torch.Tensor) -> NDArray[Any]:
 
 
 def _interval(values: NDArray[Any]) -> dict[str, Any]:
-    """Mean and normal 95 % interval over rows that have a value."""
+    """Mean and normal 95% interval over rows that have a value."""
     known = values[~np.isnan(values)]
     if not len(known) or not np.isfinite(known).all():
         raise BadInput("a measure is no finite number; evaluate an earlier checkpoint.")

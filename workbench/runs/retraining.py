@@ -138,7 +138,7 @@ def table(runs: Sequence[Run]) -> list[dict[str, Any]]:
     Runs that have ended and were not measured yet are measured by their own head.
 
     Rows hold `method`, `share`, `top`, `bottom`, `diff` (means, nan while nothing is done), `half`
-    (of the 95 % interval of the difference, by Student's t over seeds that have both), `seeds`.
+    (of the 95% interval of the difference, by Student's t over seeds that have both), `seeds`.
     """
     found: dict[tuple[str, float], dict[str, dict[int, float]]] = {}
     for run in runs:

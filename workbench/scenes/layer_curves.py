@@ -24,7 +24,7 @@ OWN, CLASSES = "photos()", ("cifar10()", "digits()", "fashion_mnist()", "stl10()
 class Point:
     """One way, one order, one share: the numbers of `evaluations.missingness`.
 
-    `kept` is the mean probability of the class that the whole picture was given, with its 95 %
+    `kept` is the mean probability of the class that the whole picture was given, with its 95%
     interval (`kept_low`, `kept_high`) in `numbers`.
     """
 
@@ -36,7 +36,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Leak:
-    """How often the shape of a hole was told from what is said: `share` with a 95 % interval."""
+    """How often the shape of a hole was told from what is said: `share` with a 95% interval."""
 
     way: str
     share: float

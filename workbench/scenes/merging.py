@@ -71,7 +71,7 @@ class MergeSpec:
 
 @dataclass(frozen=True)
 class Worth:
-    """A network on the data of a and of b: shares told right with their 95 % intervals."""
+    """A network on the data of a and of b: shares told right with their 95% intervals."""
 
     name: str
     on_a: tuple[float, float, float]

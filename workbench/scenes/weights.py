@@ -77,7 +77,7 @@ class LayerMask:
 
 @dataclass(frozen=True)
 class Value:
-    """What is left of a network where `kept` of its weights are: the share of hits, 95 %.
+    """What is left of a network where `kept` of its weights are: the share of hits, 95%.
 
     `note` tells why a way does not go with the network; there are no numbers then.
     """
