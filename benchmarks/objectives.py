@@ -129,7 +129,7 @@ def row_of(name: str, run: Run) -> dict[str, Any]:
     """All that is measured of a done run, as one record."""
     config, metrics, told = run.config, run.metrics(), run.environment
     spent = list(read_lines(run.path / CPU))
-    whole = sum(each["to"] - each["from"] for each in spent) >= config.steps
+    timed = sum(each["to"] - each["from"] for each in spent)
     objective = OBJECTIVES.parse(config.objective)
     row: dict[str, Any] = {
         "schema": 1, "name": name, "preset": config.preset, "objective": config.objective,
@@ -141,8 +141,8 @@ def row_of(name: str, run: Run) -> dict[str, Any]:
             "start": metrics[0]["loss"],
             "end": statistics.fmean(each["loss"] for each in metrics[-5:]),
         },
-        "cpu_seconds": round(sum(each["seconds"] for each in spent), 1) if whole else None,
-        "starts": len(spent),
+        "cpu_seconds": round(sum(each["seconds"] for each in spent), 1),
+        "cpu_steps": min(timed, config.steps), "starts": len(spent),
         "parts": {k: v for k, v in metrics[-1].items()
                   if k not in ("step", "loss", "last", "lr", "seconds", "memory")},
         "command": f"python benchmarks/objectives.py {name}",

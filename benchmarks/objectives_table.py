@@ -21,8 +21,8 @@ most 0.3 points); "before" is the same encoder at its first weights.
 **Help** compares the linear probe with that before training: yes or no where the two intervals do
 not touch, else unclear. *Spread* and *rank* are of the features of the test pictures, before and
 after (`workbench.analysis.collapse`): both near 0 would be a collapse. *Pictures a CPU-second* are
-those trained on over the CPU time of the whole run, start and checkpoints included, which a busy
-machine hardly changes; *not whole* is a run that was killed and resumed, whose time was lost.
+those trained on over the CPU time of the run, start and checkpoints included, which a busy machine
+hardly changes; "26.0*" is reckoned from the steps since a run was killed, whose time was lost.
 Ten minutes is little: who is ahead here need not be after an hour.
 """
 COLUMNS = (
@@ -79,11 +79,10 @@ def _probed(row: dict[str, Any]) -> bool:
 
 
 def _line(name: str, row: dict[str, Any]) -> str:
-    after, before, spent = row["trained"], row["initial"], row["cpu_seconds"]
+    after, before = row["trained"], row["initial"]
     cells = [
-        name, f"{row['steps']:,}",
-        "not whole" if spent is None else f"{spent / 60:.1f}",
-        "not whole" if spent is None else f"{row['steps'] * row['batch'] / spent:.0f}",
+        name, f"{row['steps']:,}", _minutes(row),
+        f"{row['cpu_steps'] * row['batch'] / row['cpu_seconds']:.0f}",
         _loss(row), _share(before["knn"]), _share(after["knn"]), _share(before["linear_probe"]),
         _share(after["linear_probe"]), helps(row),
         f"{before['knn']['spread']:.2f} to {after['knn']['spread']:.2f}",
@@ -102,12 +101,11 @@ def _metrics(found: dict[str, dict[str, Any]]) -> list[str]:
         "|" + "---|" * 8,
     ]  # fmt: skip
     for name, row in found.items():
-        after, before, spent = row["trained"][METRIC], row["initial"][METRIC], row["cpu_seconds"]
+        after, before = row["trained"][METRIC], row["initial"][METRIC]
         for measure, each in after["measures"].items():
             beside = "".join(f"; {guess}: {_value(told)}" for guess, told in each["beside"].items())
             cells = [
-                name, row["data"], f"{row['steps']:,}",
-                "not whole" if spent is None else f"{spent / 60:.1f}", _loss(row),
+                name, row["data"], f"{row['steps']:,}", _minutes(row), _loss(row),
                 f"{measure} ({'more' if each['higher'] else 'less'} is better){beside}",
                 _value(before["measures"][measure]), _value(each),
             ]  # fmt: skip
@@ -128,6 +126,13 @@ def _speeds(found: dict[str, dict[str, Any]]) -> list[str]:
         own, mae = row["pictures_per_second"], row["beside_mae"]
         lines.append(f"| {name} | {own:.0f} | {mae:.0f} | {row['over_mae']:.2f}x |")
     return lines
+
+
+def _minutes(row: dict[str, Any]) -> str:
+    """CPU minutes of all steps; marked where the time of some is not known."""
+    whole = row["cpu_steps"] == row["steps"]
+    seconds = row["cpu_seconds"] * row["steps"] / row["cpu_steps"]
+    return f"{seconds / 60:.1f}" if whole else f"{seconds / 60:.1f}*"
 
 
 def _value(told: dict[str, Any]) -> str:
