@@ -25,6 +25,7 @@ class Active:
     def __init__(self) -> None:
         self.keep: Tensor | None = None
         self._sizes: dict[tuple[int, int], Tensor] = {}
+        self._numbers: dict[tuple[int, int], Tensor] = {}
         self._norm: Tensor | None = None
 
     @contextmanager
@@ -36,6 +37,7 @@ class Active:
         finally:
             self.keep, self._norm = None, None
             self._sizes.clear()
+            self._numbers.clear()
 
     def at(self, size: torch.Size) -> Tensor | None:
         """Visible places of a map [b, c, h, w] as bool [b, 1, h, w].
@@ -77,16 +79,25 @@ class Active:
         keep = self._norm = self.at(args[0].shape)
         if keep is None:
             return args
-        return (args[0].permute(0, 2, 3, 1)[keep[:, 0]][:, :, None, None], *args[1:])
+        places = args[0].permute(0, 2, 3, 1).flatten(0, 2)
+        return (places.index_select(0, self._rows(keep))[:, :, None, None], *args[1:])
 
     def scatter(self, module: nn.Module, args: tuple[Any, ...], out: Tensor) -> Tensor:
         """Put the visible places back, 0 elsewhere."""
         keep, self._norm = self._norm, None
         if keep is None:
             return out
-        where = keep[:, 0]
-        whole = out.new_zeros(*where.shape, out.shape[1])
-        return whole.masked_scatter(where.unsqueeze(-1), out).permute(0, 3, 1, 2)
+        b, _, h, w = keep.shape
+        rows = self._rows(keep)
+        whole = out.new_zeros(b * h * w, out.shape[1]).index_copy(0, rows, out.flatten(1))
+        return whole.view(b, h, w, -1).permute(0, 3, 1, 2)
+
+    def _rows(self, keep: Tensor) -> Tensor:
+        """Numbers of the visible places, counted through the batch."""
+        size = (keep.shape[2], keep.shape[3])
+        if size not in self._numbers:
+            self._numbers[size] = keep.flatten().nonzero()[:, 0]
+        return self._numbers[size]
 
     def watch(self, network: nn.Module) -> None:
         """Mask every convolution, pool and batch norm of a network from now on."""
