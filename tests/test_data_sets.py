@@ -203,3 +203,13 @@ def test_folders_of_modalities_bands_and_sounds(tmp_path: Path) -> None:
     assert [name for name, _ in sounds.skipped] == ["b.wav"] and len(sounds) >= 3
     assert np.abs(sounds.images[1, ..., 0].max(0).astype(int) - known.max()).max() < 4
     assert sounds.names[1] == f"a.wav#{12 * HOP / RATE:.2f}s"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in DATASETS.names() if name.startswith(("folder", "pack", "kept"))]
+)
+def test_a_set_that_names_no_place_is_refused_at_once(name: str) -> None:
+    with pytest.raises(BadInput, match="path is empty"):
+        DATASETS.parse(name).there()
+    with pytest.raises(BadInput, match="there is no no-such-place"):
+        DATASETS.parse(f'{name}(path="no-such-place")').there()

@@ -98,8 +98,13 @@ class Dataset(Member):
         Raises:
             BadInput: it is not; says where it was looked for.
         """
-        path = str(getattr(self, "path", ""))
-        if path and not Path(path).expanduser().exists():
+        path = getattr(self, "path", None)
+        if path == "":
+            raise BadInput(
+                f"{self.name}: path is empty; name the folder or file, as in "
+                f'{self.name}(path="mine")'
+            )
+        if path is not None and not Path(path).expanduser().exists():
             raise BadInput(
                 f"{self.name}: there is no {path}, seen from {Path.cwd()}; name what is there, as "
                 "in data.path=FOLDER"

@@ -37,13 +37,12 @@ class Folder(Dataset):
     def there(self) -> None:
         """See `Dataset.there`; a folder without a picture is not there, either."""
         super().there()
-        if self.path and not any_picture(Path(self.path).expanduser()):
+        if not any_picture(Path(self.path).expanduser()):
             raise BadInput(f"{self.path} holds no PNG, JPEG or WebP file; name a folder that does.")
 
     def load(self, size: int, *, train: bool = True) -> Pictures:
         """See `Dataset.load`."""
-        if not self.path:
-            raise BadInput('folder: path is empty; name the folder, as in folder(path="photos")')
+        self.there()
         root = Path(self.path).expanduser()
         parts = {
             way: [root / name for name in names if (root / name).is_dir()]

@@ -6,7 +6,6 @@ from typing import Annotated, ClassVar
 
 from workbench.data.sets.dataset import Dataset, Pictures, Skip, split
 from workbench.data.sets.packs import read_pack
-from workbench.errors import BadInput
 from workbench.params import Knob
 
 MARGIN = 1.25  # decoded sets of any size keep a quarter more than the encoder reads
@@ -28,8 +27,7 @@ class Pack(Dataset):
 
     def load(self, size: int, *, train: bool = True) -> Pictures:
         """See `Dataset.load`."""
-        if not self.path:
-            raise BadInput('pack: path is empty; name the file, as in pack(path="photos.npz")')
+        self.there()
         side = round(size * MARGIN)
         if train or not self.test:
             whole = read_pack(Path(self.path).expanduser(), side, self.skip)
