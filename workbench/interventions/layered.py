@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.errors import BadInput
-from workbench.interventions.places import Places, Rule, filled
+from workbench.interventions.places import Places, Rule, by_place, filled
 from workbench.models.quick_convnet import PackedConv, packed_conv2d
 
 
@@ -183,11 +183,10 @@ def _windowed(
     if kernel == (1, 1):  # one place at a time: what stands at hidden places goes nowhere
         return Layered.at(run(x.plain), onward)
     if x.rule.fill != "renormalise":
-        values = x.clean
-        if x.rule.fill == "neighbour":
-            reach = max(step * (side - 1) for step, side in zip(dilation, kernel, strict=True))
-            values = filled(values, x.places, reach)
-        return Layered.at(run(values), onward)
+        if x.rule.fill != "neighbour":
+            return Layered.at(run(x.clean), onward)
+        reach = max(step * (side - 1) for step, side in zip(dilation, kernel, strict=True))
+        return Layered.at(run(filled(_to_fill(x), x.places, reach)), onward)
     out = run(x.clean, False)
     ones = x.visible.new_ones(1, 1, *kernel)
     there = F.conv2d(x.visible, ones, None, stride, padding, dilation)
@@ -197,6 +196,16 @@ def _windowed(
     out = out if bias is None else out + bias.view(1, -1, 1, 1)
     out = out.relu() if relu else out
     return Layered.wrap(out, onward.visible * (there > 0), x.rule)
+
+
+def _to_fill(x: Layered) -> Tensor:
+    """The values, 0 at hidden places unless nothing visible will read those that are not filled.
+
+    As many rings are filled as a window reaches: a result whose window holds anything visible reads
+    no other hidden place. With the policy "fixed" a window may hold nothing visible.
+    """
+    alone = x.ours and x.inside is None and x.rule.policy != "fixed" and by_place(x.plain)
+    return x.plain if alone else x.clean
 
 
 def _max_pooled(
@@ -216,7 +225,10 @@ def _max_pooled(
         )
     kernel, padding, dilation = _two(kernel_size), _two(padding), _two(dilation)
     stride = kernel if stride is None or stride == [] else _two(stride)
-    lowest = torch.where(x.seen, x.plain, -torch.inf)
+    if torch.is_grad_enabled() or not x.ours:
+        lowest = torch.where(x.seen, x.plain, -torch.inf)
+    else:  # a quarter of the time
+        lowest = x.plain + x.places.penalty
     out = F.max_pool2d(lowest, kernel, stride, padding, dilation)
     onward = x.places.carried(kernel, stride, padding, dilation)
     if x.rule.policy == "any":

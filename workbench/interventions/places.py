@@ -3,12 +3,14 @@
 import weakref
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+FEW = 4  # channels: adding up all places takes less time than finding the hidden ones
+Whose = Literal["mine", "theirs"]
 EPS = 1e-5  # of the official fill, so that constants come out 1e-5 a round too small
 
 
@@ -50,36 +52,42 @@ class Places:
         self._shares: list[Tensor] = []
         self._edges: list[tuple[Tensor, Tensor]] = []
         self._rings: list[Ring] = []
-        self._known = visible.float()  # comparing is slow in bf16
+        self._known = visible.bool().byte()  # small numbers: a quarter of the time
         self._closed = False
         self._onward: dict[Any, Places] = {}
-        self._met: dict[int, tuple[weakref.ref[Places], Places]] = {}
+        self._met: dict[int, tuple[weakref.ref[Places], Places | Whose]] = {}
 
     @cached_property
     def full(self) -> bool:
         """Whether nothing is hidden."""
-        return self.inside is None and bool(self.visible.all())
+        return self.inside is None and float(self.visible.min()) > 0  # quicker than `all`
 
     @cached_property
     def seen(self) -> Tensor:
         """Visible places as booleans."""
-        return self.visible > 0
+        return self.visible.bool()
+
+    @cached_property
+    def penalty(self) -> Tensor:
+        """0 where a place is visible, else minus infinity: added, it lets no hidden value win."""
+        return torch.zeros_like(self.visible).masked_fill_(~self.seen, -torch.inf)
 
     def both(self, other: "Places") -> "Places":
         """Places that are visible in both; one of the two where it says the same already."""
         if other is self:
             return self
         met = self._met.get(id(other))
-        if met is not None and met[0]() is other:
-            return met[1]
+        if met is None or met[0]() is not other:
+            met = self._met[id(other)] = (weakref.ref(other), self._joined(other))
+        return {"mine": self, "theirs": other}[met[1]] if isinstance(met[1], str) else met[1]
+
+    def _joined(self, other: "Places") -> "Places | Whose":
         product = self.visible * other.visible
         if torch.equal(product, self.visible):
-            return self
+            return "mine"
         if self.inside is other.inside and torch.equal(product, other.visible):
-            return other
-        made = Places(product, self.rule, self.inside)
-        self._met[id(other)] = (weakref.ref(other), made)
-        return made
+            return "theirs"
+        return Places(product, self.rule, self.inside)
 
     @torch.no_grad()
     def shares(self, rounds: int) -> list[Tensor]:
@@ -90,13 +98,14 @@ class Places:
         """
         while len(self._shares) < rounds and not self._closed:
             count = around(self._known)
-            edge = (self._known == 0) & (count > 0.5)
+            edge = count.bool() & ~self._known.bool()
             if self.inside is not None:
-                edge &= self.inside > 0
+                edge &= self.inside.bool()
             self._closed = not bool(edge.any())
             if not self._closed:
-                self._shares.append((edge / (count + EPS)).to(self.visible.dtype))
-                self._edges.append((edge[:, 0], self._known[:, 0] > 0))
+                share = (count + EPS).reciprocal_().mul_(edge)
+                self._shares.append(share.to(self.visible.dtype))
+                self._edges.append((edge[:, 0], self._known[:, 0]))
                 self._known = self._known + edge
         return self._shares[:rounds]
 
@@ -104,7 +113,7 @@ class Places:
         """The same places one by one."""
         count = len(self.shares(rounds))
         for edge, known in self._edges[len(self._rings) : count]:
-            self._rings.append(_ring(edge, known, self.visible.dtype))
+            self._rings.append(_ring(edge, known.bool(), self.visible.dtype))
         return self._rings[:count]
 
     def carried(self, kernel: Any, stride: Any, padding: Any, dilation: Any) -> "Places":
@@ -123,21 +132,23 @@ class Places:
             return F.interpolate(self.rule.first, size, mode="nearest")
         wide = (padding[1], padding[1], padding[0], padding[0])
         if self.rule.policy == "any":
-            return F.max_pool2d(F.pad(self.visible, wide), kernel, stride, 0, dilation)
+            return _largest(F.pad(self.visible, wide), kernel, stride, dilation)
         hidden = 1 - self.visible
         hidden = hidden if self.inside is None else hidden * self.inside
-        return 1 - F.max_pool2d(F.pad(hidden, wide), kernel, stride, 0, dilation)
+        return 1 - _largest(F.pad(hidden, wide), kernel, stride, dilation)
 
 
 def filled(values: Tensor, places: Places, rounds: int) -> Tensor:
     """Fill hidden places from their 3 x 3 neighbours, ring by ring, without a gradient.
 
     Args:
-        values: [b, c, h, w], 0 at hidden places; filled in place where no gradient is asked for.
+        values: [b, c, h, w], 0 at hidden places where not `by_place`; without gradients they may
+            be filled in place.
         places: which are visible, and which are padding, never to be filled.
         rounds: rings at most; filling ends before where no hole is left.
     """
-    if values.device.type == "cpu" and not torch.is_grad_enabled():
+    alone = values.device.type == "cpu" and not torch.is_grad_enabled()
+    if by_place(values):
         values = values.contiguous(memory_format=torch.channels_last)
         rows = values.permute(0, 2, 3, 1).view(-1, values.shape[1])
         for ring in places.rings(rounds):
@@ -146,42 +157,72 @@ def filled(values: Tensor, places: Places, rounds: int) -> Tensor:
             )
             rows.index_copy_(0, ring.at, sums)
         return values
+    if alone:
+        wide = F.pad(values.contiguous(), (1, 1, 1, 1))
+        for share in places.shares(rounds):
+            wide[:, :, 1:-1, 1:-1].addcmul_(_summed(wide), share)
+        return wide[:, :, 1:-1, 1:-1].contiguous(memory_format=torch.channels_last)
     for share in places.shares(rounds):
         with torch.no_grad():
             sums = around(values)
-        if torch.is_grad_enabled():
-            values = values + sums * share
-        else:
-            values = values.addcmul_(sums, share)
+        values = torch.addcmul(values, sums, share)
     return values
+
+
+def by_place(values: Tensor) -> bool:
+    """Whether `filled` looks up place by place, and at known ones alone."""
+    return values.device.type == "cpu" and values.shape[1] > FEW and not torch.is_grad_enabled()
 
 
 def _ring(edge: Tensor, known: Tensor, dtype: torch.dtype) -> Ring:
     """Where `edge` is, and its `known` neighbours; both bool [b, h, w]."""
     _, height, width = edge.shape
-    image, row, col = (each[:, None] for each in edge.nonzero(as_tuple=True))
+    image, row, col = edge.nonzero(as_tuple=True)
+    at = (image * height + row) * width + col
+    # with a frame around each map all neighbours are places, and those beyond a border not known
+    framed = F.pad(known, (1, 1, 1, 1)).flatten()
+    center = (image * (height + 2) + row + 1) * (width + 2) + col + 1
     step = torch.arange(9, device=edge.device)
-    rows, cols = row + step // 3 - 1, col + step % 3 - 1
-    there = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
-    near = (image * height + rows) * width + cols
-    there &= known.flatten()[near.clamp(0, known.numel() - 1)]
+    down, right = step // 3 - 1, step % 3 - 1
+    there = framed[center[:, None] + (down * (width + 2) + right)]
     counts = there.sum(1)
+    near = (at[:, None] + (down * width + right))[there]
     weights = (1 / (counts + EPS)).to(dtype).repeat_interleave(counts)
-    at = ((image * height + row) * width + col)[:, 0]
-    return Ring(at, near[there], counts.cumsum(0) - counts, weights)
+    return Ring(at, near, counts.cumsum(0) - counts, weights)
 
 
 def around(values: Tensor) -> Tensor:
     """Sum of the 3 x 3 places around each place of [b, c, h, w]; beyond the border there is 0.
 
     On a CPU a pool over few channels takes ten times as long as a convolution of each by itself;
-    on a GPU convolutions may round their input. Of one channel shifted copies are quickest.
+    on a GPU convolutions may round their input. Of few channels shifted copies are quickest.
     """
-    if values.shape[1] == 1:
-        wide = F.pad(values, (1, 1, 1, 1))
-        rows = wide[:, :, :-2] + wide[:, :, 1:-1] + wide[:, :, 2:]
-        return rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
+    if values.shape[1] <= FEW:
+        return _summed(F.pad(values, (1, 1, 1, 1)))
     if values.device.type != "cpu":
         return F.avg_pool2d(values, 3, 1, 1, divisor_override=1)
     channels = values.shape[1]
     return F.conv2d(values, values.new_ones(channels, 1, 3, 3), padding=1, groups=channels)
+
+
+def _summed(wide: Tensor) -> Tensor:
+    """Sums of 3 x 3 places, [b, c, h + 2, w + 2] to [b, c, h, w]."""
+    rows = (wide[:, :, :-2] + wide[:, :, 1:-1]).add_(wide[:, :, 2:])
+    return (rows[..., :-2] + rows[..., 1:-1]).add_(rows[..., 2:])
+
+
+def _largest(values: Tensor, kernel: Any, stride: Any, dilation: Any) -> Tensor:
+    """Max pooling without padding, one side after the other: a large window in few comparisons."""
+    for axis, side, step, gap in zip(
+        (3, 2), kernel[::-1], stride[::-1], dilation[::-1], strict=True
+    ):
+        reached = 1
+        while reached < side:
+            more = min(reached, side - reached)
+            count = values.shape[axis] - gap * more
+            values = torch.maximum(
+                values.narrow(axis, 0, count), values.narrow(axis, gap * more, count)
+            )
+            reached += more
+        values = values[..., ::step] if axis == 3 else values[:, :, ::step]
+    return values.contiguous()
