@@ -47,7 +47,7 @@ class BmMae(DecoderKnobs, Objective):
     frames: ClassVar[str] = "modality band"
     metric: ClassVar[str] = "squared error of a band that is missing, told from all the others"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = other(
-        "bands_bm_mae", 2000, 40_000, "drawn_bands(count=1000, bands=4)",
+        "bands_bm_mae", 1300, 40_000, "drawn_bands(count=1000, bands=4)",
         "drawn_bands(count=10000, bands=4)",
     )  # fmt: skip
 

@@ -53,7 +53,7 @@ class Multimae(DecoderKnobs, NormPix, Objective):
     frames: ClassVar[str] = "modality band"
     metric: ClassVar[str] = "error of a modality that is hidden whole, told from all the others"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = other(
-        "scenes_multimae", 1800, 40_000, "drawn_modalities(count=1000)",
+        "scenes_multimae", 1500, 40_000, "drawn_modalities(count=1000)",
         "drawn_modalities(count=10000)",
     )  # fmt: skip
 
