@@ -228,7 +228,7 @@ def _max_pooled(
     if torch.is_grad_enabled() or not x.ours:
         lowest = torch.where(x.seen, x.plain, -torch.inf)
     else:  # a quarter of the time
-        lowest = x.plain + x.places.penalty
+        lowest = x.plain + x.places.penalty.to(x.dtype)
     out = F.max_pool2d(lowest, kernel, stride, padding, dilation)
     onward = x.places.carried(kernel, stride, padding, dilation)
     if x.rule.policy == "any":
