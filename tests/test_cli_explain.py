@@ -91,6 +91,7 @@ def test_missingness_prints_a_row_a_setting(classifier, tmp_path, capsys) -> Non
     assert record["grid"]["rows"] == record["grid"]["cols"] == 4
     assert len(rows) == 2 * 5 * 2 == sum("[" in line for line in text.splitlines())
     assert all(row["same"] == 1 for row in rows if row["share"] == 0)
+    assert "On 6 pictures, those kept for testing (--part all takes every one)" in text
     other = ["--grid", "2x2", "--shares", "0.5", "--remove-with", "drop_tokens"]
     assert run(["missingness", "--model", str(classifier), *other]) == 2
     assert "4 x 4 patches" in capsys.readouterr().err
@@ -101,4 +102,11 @@ def test_missingness_prints_a_row_a_setting(classifier, tmp_path, capsys) -> Non
     Image.new("RGB", (70, 70)).save(tmp_path / "alone.png")
     data = f"folder(path='{tmp_path}')"
     assert run(["missingness", "--model", str(classifier), "--data", data]) == 2
-    assert "leaves no picture to test on" in capsys.readouterr().err
+    assert "leaves no picture in the part test" in capsys.readouterr().err
+    few = ["--remove-with", "grey", "--shares", "0.5"]
+    for part, count in (("all", 1), ("train", 1)):
+        assert run(["missingness", "--model", str(classifier), "--data", data, *few,
+                    "--part", part]) == 0  # fmt: skip
+        assert f"On {count} picture" in capsys.readouterr().out
+    assert run(["missingness", "--model", str(classifier), "--part", "some"]) == 2
+    assert "--part is 'some', wanted test, train, all" in capsys.readouterr().err

@@ -213,3 +213,14 @@ def test_a_set_that_names_no_place_is_refused_at_once(name: str) -> None:
         DATASETS.parse(name).there()
     with pytest.raises(BadInput, match="there is no no-such-place"):
         DATASETS.parse(f'{name}(path="no-such-place")').there()
+
+
+def test_both_parts_joined_are_the_whole_set() -> None:
+    parts = [load("digits()", 8, train) for train in (True, False)]
+    whole = parts[0].joined(parts[1])
+    assert len(whole) == sum(map(len, parts)) == 1797  # scikit-learn's count
+    assert np.array_equal(whole.images[-1], parts[1].images[-1])
+    assert whole.labels is not None and np.bincount(whole.labels).tolist() == [
+        178, 182, 177, 183, 181, 182, 181, 179, 174, 180,
+    ]  # fmt: skip
+    assert whole.name(len(parts[0])) == parts[1].name(0)

@@ -20,6 +20,11 @@ from workbench.commands.output import (
 from workbench.commands.progress import Telling
 from workbench.errors import BadInput
 
+PARTS = {"test": (False,), "train": (True,), "all": (True, False)}
+WHICH = {
+    "test": ", those kept for testing (--part all takes every one)",
+    "train": ", those for training", "all": "",
+}  # fmt: skip
 Model = Annotated[
     str, typer.Option(help="A classifier: run:ID, a folder, a checkpoint's path, timm:NAME.")
 ]
@@ -191,6 +196,9 @@ def missingness(
     shares: Annotated[str, typer.Option(help="Shares to remove, with ; between.")] = (
         "0; 0.1; 0.25; 0.5; 0.75; 0.9"
     ),
+    part: Annotated[
+        str, typer.Option(help="test, train or all; a folder without parts keeps a fifth to test.")
+    ] = "test",
     count: Annotated[int, number_option("Pictures at most.")] = 200,
     grid: Annotated[
         str, typer.Option(help="ROWSxCOLS of cells; else patches, in a convnet 16 pixels or less.")
@@ -208,9 +216,9 @@ def missingness(
 
     _check(count, out)
     network = named_network(model, weights)
-    part = _pictures(data, max(network.size), count, seed)
-    images = _fitted(part.images, network.size)
-    labels = part.labels if network.classes == len(part.classes) else None
+    taken = _pictures(data, part, max(network.size), count, seed)
+    images = _fitted(taken.images, network.size)
+    labels = taken.labels if network.classes == len(taken.classes) else None
     operators = _parts(remove_with) or _all_for(network.kind)
     orders, levels = _parts(order), [_number(each) for each in _parts(shares)]
     total = len(orders) * len(operators) * len(levels)
@@ -225,23 +233,30 @@ def missingness(
         ticker.tell(len(found), total)
     ticker.end()
     record = {
-        "model": model, "data": data, "count": len(images), "seed": seed,
+        "model": model, "data": data, "part": part, "count": len(images), "seed": seed,
         "grid": (cells or cells_of(network, network.size)).record(), "rows": found,
     }  # fmt: skip
     if out is not None:
         write_bytes(out, as_text(record).encode())
-    say(record, _table(found, labels is not None), as_json)
+    say(record, _table(found, part, labels is not None), as_json)
 
 
-def _pictures(data: str, side: int, count: int, seed: int) -> Any:
-    """At most `count` pictures of the part for testing, drawn by the seed."""
+def _pictures(data: str, part: str, side: int, count: int, seed: int) -> Any:
+    """At most `count` pictures of a part, drawn by the seed."""
     import numpy as np
 
     from workbench.data.sets import DATASETS
 
-    loaded = DATASETS.parse(data).load(side, train=False)
+    if part not in PARTS:
+        raise BadInput(f"--part is {part!r}, wanted {', '.join(PARTS)}.")
+    found = DATASETS.parse(data)
+    parts = [found.load(side, train=train) for train in PARTS[part]]
+    loaded = parts[0] if len(parts) == 1 else parts[0].joined(parts[1])
     if not len(loaded):
-        raise BadInput(f"{data} leaves no picture to test on (of 5, one is); add some.")
+        raise BadInput(
+            f"{data} leaves no picture in the part {part} (of 5, one is for testing); add some, or "
+            "take --part all."
+        )
     return loaded.rows(np.sort(np.random.default_rng(seed).permutation(len(loaded))[:count]))
 
 
@@ -252,7 +267,7 @@ def _check(count: int, out: Path | None) -> None:
         check_folder(out.parent)
 
 
-def _table(found: list[dict[str, Any]], labelled: bool) -> list[str]:
+def _table(found: list[dict[str, Any]], part: str, labelled: bool) -> list[str]:
     def span(row: dict[str, Any], name: str, form: str = ".2f") -> str:
         return f"{row[name]:{form}} [{row[name + '_low']:{form}}, {row[name + '_high']:{form}}]"
 
@@ -263,9 +278,10 @@ def _table(found: list[dict[str, Any]], labelled: bool) -> list[str]:
                  span(row, "class_entropy"), span(row, "confidence")]  # fmt: skip
         rows.append([*cells, span(row, "accuracy")] if labelled else cells)
     lines = table([*header, "accuracy"] if labelled else header, rows)
+    count = found[0]["count"]
     lines.append(
-        f"On {found[0]['count']} pictures. Entropies in bits; 95% intervals. A class entropy that "
-        "falls is the bias."
+        f"On {count} picture{'s' * (count != 1)}{WHICH[part]}. Entropies in bits; 95% intervals. "
+        "A class entropy that falls is the bias."
     )
     return lines
 

@@ -63,6 +63,19 @@ class Pictures:
             {name: values[keep] for name, values in self.extra.items()},
         )
 
+    def joined(self, other: "Pictures") -> "Pictures":
+        """Its rows, then those of another set of that size; classes where both have the same."""
+        labels, same = None, self.classes == other.classes
+        if same and self.labels is not None and other.labels is not None:
+            labels = np.concatenate([self.labels, other.labels])
+        return Pictures(
+            np.concatenate([self.images, other.images]),
+            labels,
+            self.classes if same else (),
+            [each.name(i) for each in (self, other) for i in range(len(each))],
+            tuple(dict.fromkeys((*self.skipped, *other.skipped))),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(Member):
