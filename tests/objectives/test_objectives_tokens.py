@@ -121,6 +121,31 @@ def test_a_teacher_sees_whole_pictures_normalised_its_own_way() -> None:
     assert Teacher("default", 4, 5).features(images[:, :, :8, :10]).shape == (2, 20, 192)
 
 
+def test_a_teacher_asked_for_its_attention_has_its_states_at_hand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    teacher = Teacher("default", 4, 4)
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    alone, maps = teacher.states(images), []
+    with torch.no_grad():
+        teacher.encoder(teacher.patches(images), None, maps)
+    attention = teacher.attention(images)
+    assert torch.allclose(attention, maps[-1][:, :, :1, 1:].mean((1, 2)), atol=1e-5)
+    seen = []
+    monkeypatch.setattr(teacher, "patches", lambda x: seen.append(x) or Teacher.patches(teacher, x))
+    kept = teacher.states(images)
+    assert not seen and len(kept) == len(alone)
+    assert all(map(torch.equal, kept[:-1], alone[:-1]))  # the last block gave its map, too
+    assert torch.allclose(kept[-1], alone[-1], atol=1e-4)
+    # neither a second time, nor for other pictures, nor for a part of these
+    assert torch.equal(teacher.states(images, 2)[1], alone[1]) and len(seen) == 1
+    teacher.attention(images)
+    other = teacher.states(images.clone().flip(3))
+    assert len(seen) == 3 and not torch.allclose(other[-1], alone[-1], atol=1e-3)
+    teacher.attention(images)
+    assert teacher.states(images, visible=torch.zeros(2, 3, dtype=torch.int64))[0].shape[1] == 4
+
+
 def test_data2vec_learns_from_the_whole_picture_through_a_detached_average() -> None:
     made = ready("data2vec(layers=1)")
     target = made.objective.target(made.model.teacher, made.batch.images)
