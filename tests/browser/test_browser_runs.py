@@ -122,9 +122,9 @@ def test_a_run_from_the_form_to_its_score(visit: Callable[..., Page]) -> None:
     page.get_by_role("button", name="Evaluate").click()
     for protocol in ("knn", "linear_probe"):
         row = page.locator(f'tr[data-protocol="{protocol}"]')
-        expect(row.locator("td").nth(3)).to_have_text(re.compile(r"\d % \("), timeout=SLOW)
+        expect(row.locator("td").nth(3)).to_have_text(re.compile(r"\d% \("), timeout=SLOW)
         trained, chance = (
-            float(row.locator("td").nth(at).inner_text().split()[0]) for at in (2, 3)
+            float(row.locator("td").nth(at).inner_text().partition("%")[0]) for at in (2, 3)
         )
         assert 30 < trained <= 100 and 10 < chance <= 100  # of ten classes
     expect(page.locator("[data-found=judged]")).to_have_text("", timeout=SLOW)

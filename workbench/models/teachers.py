@@ -99,8 +99,9 @@ class Teacher(nn.Module):
         """
         maps: list[Tensor] = []
         x = self.encoder.embed(self.patches(images))
-        states = self.encoder.states(x, self.encoder.shape.depth - 1)
-        states.append(self.encoder.blocks[-1]([x, *states][-1], None, maps))
+        states = self.encoder.states(x)
+        # Once more for its map: with maps a block rounds in another way.
+        self.encoder.blocks[-1]([x, *states][-2], None, maps)
         self._said = weakref.ref(images), states
         asking = slice(0, 1) if self.encoder.shape.class_token else slice(self.prefix, None)
         return maps[-1][:, :, asking, self.prefix :].float().mean((1, 2))
