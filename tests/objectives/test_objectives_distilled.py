@@ -14,8 +14,9 @@ from workbench.objectives import OBJECTIVES, indices
 from workbench.objectives.cae import Cae
 from workbench.objectives.dmae import Dmae
 from workbench.objectives.hpm import order_loss
-from workbench.objectives.hybrid import projected, relation_loss
+from workbench.objectives.hybrid import projected, relation_loss, taught
 from workbench.objectives.lut import others
+from workbench.runs.presets import run_presets
 
 
 def parts_of(made: Ready) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -72,6 +73,16 @@ def test_hpm_foretells_from_whole_pictures_by_its_averages() -> None:
     assert np.array_equal(maps["predicted_loss()"], again["predicted_loss()"])
     detached = gradients(made)
     assert not any(name.startswith("teacher") for name in detached)
+
+
+def test_hpm_averages_leave_the_first_weights_within_the_tiny_preset() -> None:
+    preset = run_presets()["cifar10_hpm_tiny"]
+    hpm, steps = OBJECTIVES.parse(preset.objective), preset.steps
+    kept = np.prod([hpm.momentum_at(step / (steps - 1)) for step in range(steps)])
+    assert kept < 0.05
+    assert 1 / (1 - hpm.momentum_at(1)) == pytest.approx(0.04 * steps, rel=0.1)
+    official = OBJECTIVES.parse("hpm()")
+    assert (official.momentum_at(0), official.momentum_at(1)) == (0.999, 0.9999)
 
 
 # --- MR-MAE ------------------------------------------------------------------------------------
@@ -240,3 +251,26 @@ def test_relations_come_from_the_middle_block() -> None:
     known = seen[0][:, 1:].chunk(3, dim=-1)
     found = projected(block, entering, 1)
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(known, found, strict=True))
+
+
+def test_relations_are_compared_in_fp32_under_autocast() -> None:
+    generator = torch.Generator().manual_seed(0)
+    mine = list(torch.randn(3, 2, 16, 32, generator=generator))
+    theirs = [each + 1e-3 * torch.randn(each.shape, generator=generator) for each in mine]
+    exact = relation_loss(mine, theirs)
+    with torch.autocast("cpu", torch.bfloat16):
+        halved = relation_loss(mine, theirs)
+    assert abs(halved - exact) < 1e-5
+    assert torch.equal(halved, exact)
+
+
+def test_one_pass_of_a_teacher_serves_both_parts_to_the_bit() -> None:
+    made = ready("hybrid()")
+    teacher, images = made.model.teacher, made.batch.images
+    features, entering = taught(teacher, teacher, images)
+    assert torch.equal(features, teacher.features(images))
+    assert torch.equal(entering, teacher.entering(images, 6))
+    ran = []
+    teacher.encoder.blocks[0].register_forward_hook(lambda m, args, out: ran.append(1))
+    made.loss()
+    assert ran == [1]

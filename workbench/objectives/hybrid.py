@@ -61,15 +61,14 @@ class Hybrid(Objective):
         states = own.states(patches, visible)
         said = own.said(states)
         teacher = cast(Teacher, own.teacher)
-        features = gather_tokens(teacher.features(batch.images).float(), visible)
-        error = F.mse_loss(said.float(), F.layer_norm(features, (teacher.dim,)))
         mim = teacher if own.mim_teacher is None else own.mim_teacher
-        half = mim.encoder.shape.depth // 2
+        features, entering = taught(teacher, mim, batch.images)
+        features = gather_tokens(features.float(), visible)
+        error = F.mse_loss(said.float(), F.layer_norm(features, (teacher.dim,)))
         with torch.no_grad():
-            entering = mim.entering(batch.images, half)
-            theirs = projected(mim.encoder.blocks[half], entering, mim.prefix)
+            theirs = projected(mim.encoder.blocks[middle_of(mim.encoder)], entering, mim.prefix)
         theirs = [gather_tokens(each, visible) for each in theirs]
-        middle = own.encoder.shape.depth // 2
+        middle = middle_of(own.encoder)
         mine = projected(own.encoder.blocks[middle], states[middle], own.encoder.shape.prefix)
         relations = relation_loss(mine, theirs)
         parts = {"features": error, "relations": relations}
@@ -101,6 +100,21 @@ class Distilled(nn.Module):
         return self.head(self.encoder.norm(states[-1])[:, self.encoder.shape.prefix :])
 
 
+def middle_of(encoder: ViT) -> int:
+    """The block whose relations are compared, counted from 0."""
+    return encoder.shape.depth // 2
+
+
+@torch.no_grad()
+def taught(teacher: Teacher, mim: Teacher, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Last features of the first teacher, and what enters the middle block of the second."""
+    middle = middle_of(mim.encoder)
+    if teacher is not mim or middle == 0:
+        return teacher.features(images), mim.entering(images, middle)
+    states = teacher.states(images)  # one pass gives both
+    return teacher.encoder.norm(states[-1])[:, teacher.prefix :], states[middle - 1]
+
+
 def projected(block: nn.Module, entering: Tensor, prefix: int) -> list[Tensor]:
     """Queries, keys and values of patches in a block, [b, n, dim] each, of what enters it."""
     own = cast(Block, block)
@@ -109,9 +123,15 @@ def projected(block: nn.Module, entering: Tensor, prefix: int) -> list[Tensor]:
 
 def relation_loss(mine: list[Tensor], theirs: list[Tensor]) -> Tensor:
     """Mean divergence of the student's relations from the teacher's; q, k, v [b, n, dim] each."""
-    total = mine[0].new_zeros(())
-    for asking, asked in ((0, 1), (2, 2)):
-        own = (mine[asking] @ mine[asked].mT / mine[0].shape[-1] ** 0.5).log_softmax(-1)
-        wanted = (theirs[asking] @ theirs[asked].mT / theirs[0].shape[-1] ** 0.5).log_softmax(-1)
-        total = total + (wanted.exp() * (wanted - own)).sum(-1).mean()
+    total = mine[0].new_zeros((), dtype=torch.float32)
+    with torch.autocast(mine[0].device.type, enabled=False):  # near-equal relations need fp32
+        for asking, asked in ((0, 1), (2, 2)):
+            own, wanted = relation(mine, asking, asked), relation(theirs, asking, asked)
+            total = total + (wanted.exp() * (wanted - own)).sum(-1).mean()
     return total / 2
+
+
+def relation(parts: list[Tensor], asking: int, asked: int) -> Tensor:
+    """Logarithms of how one part's tokens meet the other's, float32 [b, n, n]."""
+    one, other = parts[asking].float(), parts[asked].float()
+    return (one @ other.mT / one.shape[-1] ** 0.5).log_softmax(-1)
