@@ -60,11 +60,14 @@ class Mto(Objective):
         first = own.embedded(patches, hidden)
         states = own.encoder.states(first)
         said = own.head(own.encoder.norm(states[-1])[:, prefix:]).float()
-        entropies = [entropy(each[:, prefix:]) for each in (first, *states)]
-        gaps = [gap(each, hidden) for each in entropies]
+        entered, *between, last = [each[:, prefix:] for each in (first, *states)]
+        ended = entropy(last)
+        with torch.no_grad():  # for the curve alone
+            curve = [gap(entropy(each), hidden) for each in between]
+        gaps = [gap(entropy(entered), hidden), *curve, gap(ended, hidden)]
         error = (said - patches).abs().mean(-1)
         if self.recalibrate:
-            error = error * self.weights(entropies[-1].detach(), hidden)
+            error = error * self.weights(ended.detach(), hidden)
         pixels = mean_where(error, hidden)
         token = own.mask_token.flatten()
         sparse = token.abs().sum() / (len(token) ** 0.5 * token.norm().clamp_min(1e-12))
@@ -106,6 +109,5 @@ def entropy(tokens: Tensor) -> Tensor:
 
 def gap(entropies: Tensor, hidden: Tensor) -> Tensor:
     """Distance of the mean entropy of hidden and of visible tokens; 0 where one kind is missing."""
-    if not (hidden.any() and (~hidden).any()):
-        return torch.zeros((), device=entropies.device)
-    return (mean_where(entropies, hidden) - mean_where(entropies, ~hidden)).abs()
+    found = (mean_where(entropies, hidden) - mean_where(entropies, ~hidden)).abs()
+    return found * (hidden.any() & (~hidden).any())  # asks no GPU to wait, as `if` would
