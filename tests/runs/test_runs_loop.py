@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,8 +12,9 @@ from workbench.errors import BadInput
 from workbench.runs import checkpoints
 from workbench.runs.config import RunConfig
 from workbench.runs.presets import run_preset, run_presets
+from workbench.runs.setting import place, setting
 from workbench.runs.store import CHECKPOINTS, Run, RunStore
-from workbench.runs.training import train
+from workbench.runs.training import Trainer, train
 
 STEPS = 9
 Small = Callable[..., RunConfig]
@@ -44,6 +47,39 @@ def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert curve(whole) == curve(broken)
+
+
+def test_a_mask_s_maps_are_drawn_in_the_run_s_precision(store: RunStore, small: Small) -> None:
+    asked: list[bool] = []
+
+    def drawn(objective: str, mask: str, precision: str) -> np.ndarray:
+        config = small(objective=objective, mask=mask, precision=precision)
+        parts = setting(config)
+        pictures = parts.dataset.load(config.size, train=True)
+        trainer = Trainer.ready(parts, pictures, place(config))
+        kind, found = type(parts.objective), []
+        maps, loss = kind.maps, kind.loss
+
+        def told(*args: Any) -> Any:
+            asked.append(torch.is_autocast_enabled("cpu"))
+            return maps(*args)
+
+        def seen(own: Any, model: Any, batch: Any, mask: Any, *rest: Any) -> Any:
+            found.append(mask.hidden)
+            return loss(own, model, batch, mask, *rest)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kind, "maps", told)
+            patch.setattr(kind, "loss", seen)
+            trainer.losses(trainer.feed.batch(0), 0).total.backward()
+        return found[0]
+
+    for objective in ("maskalign()", "hpm()"):
+        drawn(objective, "", "bf16")
+    assert asked == [True, True]
+    for mask in ("random(ratio=0.5)", "block(ratio=0.5)", 'guided(scores="edges()")'):
+        one, other = (drawn("simmim()", mask, each) for each in ("fp32", "bf16"))
+        assert np.array_equal(one, other), mask
 
 
 def test_another_seed_is_another_run_and_the_loss_falls(store: RunStore, small: Small) -> None:

@@ -99,7 +99,8 @@ class Setting:
             maps.update(self.objective.maps(model, batch, grid, strategy.needs, progress))
             if not set(strategy.needs) <= set(maps):
                 images = batch.images.detach().float().cpu().numpy()
-                maps = {**maps_for(strategy, images, grid, seed=seed), **maps}
+                with torch.autocast(batch.images.device.type, enabled=False):  # scores are fp32
+                    maps = {**maps_for(strategy, images, grid, seed=seed), **maps}
         return strategy.sample(
             grid, count=count, seed=seed, step=step, first=batch.first, maps=maps
         )

@@ -81,10 +81,12 @@ class Trainer:
         progress = self.progress(step)
         objective = self.setting.objective.at(progress)
         grid = objective.grid(self.setting.shape(self.pictures))
-        mask = self.setting.mask(self.model, batch, grid, step, progress)
+        kind, half = self.where.device.type, self.where.precision == "bf16"
+        # A context each: one would keep weights that a map cast without gradients for the loss.
+        with torch.autocast(kind, torch.bfloat16, enabled=half):
+            mask = self.setting.mask(self.model, batch, grid, step, progress)
         torch.manual_seed(self.config.seed * 1_000_003 + step + 1)
-        half = self.where.precision == "bf16"
-        with torch.autocast(self.where.device.type, torch.bfloat16, enabled=half):
+        with torch.autocast(kind, torch.bfloat16, enabled=half):
             return objective.loss(self.model, batch, mask, step, progress)
 
     def make_step(self) -> tuple[Batch, dict[str, float]]:
