@@ -15,13 +15,24 @@ from workbench.runs.config import RunConfig
 from workbench.runs.following import Metrics, curves
 from workbench.runs.judging import judging, usual_protocols
 from workbench.runs.queue import Queue
-from workbench.runs.store import CONFIG, GOING, PICTURES, STATE, STOP, Run, RunStore
+from workbench.runs.store import CONFIG, EVALUATIONS, GOING, PICTURES, STATE, STOP, Run, RunStore
 from workbench.runs.telling import told
 
+WATCHED = (STATE, CONFIG, PICTURES, STOP, EVALUATIONS)
 KEPT_METRICS = 8
 LOG_LINES = 80
 LOOKED_AT = 40
-TOLD = ("step", "steps", "rate", "seconds_left", "memory", "created", "updated", "problem")
+TOLD = (
+    "step",
+    "steps",
+    "rate",
+    "seconds_left",
+    "memory",
+    "created",
+    "started",
+    "updated",
+    "problem",
+)
 DEFAULTS = {each.name: each.default for each in knobs(RunConfig)}
 
 
@@ -42,7 +53,7 @@ class Rows:
 
     def row(self, run: Run) -> dict[str, Any] | None:
         """One run's row; None for a folder that is no run."""
-        marks = tuple(_changed(run.path / name) for name in (STATE, CONFIG, PICTURES, STOP))
+        marks = tuple(_changed(run.path / name) for name in WATCHED)
         if not marks[1]:
             return None
         known = self._known.get(run.id)
@@ -90,7 +101,8 @@ def scores(run: Run) -> list[dict[str, Any]]:
         if name.endswith("@initial") or not isinstance(number, int | float):
             continue
         before = newest.get(f"{name}@initial")
-        kept = ("protocol", "step", "accuracy", "value", "low", "high", "count", "data", "seconds")
+        kept = ("protocol", "step", "accuracy", "value", "low", "high", "count", "data", "seconds",
+                "metric", "higher")  # fmt: skip
         rows.append({key: row.get(key) for key in kept})
         if before is not None:
             rows[-1]["initial"] = {

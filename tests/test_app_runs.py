@@ -83,6 +83,13 @@ def test_a_thousand_runs_are_read_once(
     assert ask.get("/api/runs?find=many&state=failed").json()["fitting"] == 0
 
 
+def test_a_run_that_waits_is_told_where() -> None:
+    waits = {"state": "queued"}
+    assert told(waits, place=3) == "It waits at place 3."
+    assert told(waits, place=1) == "It is the next to start."
+    assert told(waits, place=0) == "Its process is being started."  # nobody waits at place 0
+
+
 def test_rows_and_pages_need_no_torch() -> None:
     import subprocess
 
@@ -95,8 +102,10 @@ def test_a_row_shows_scores_beside_random_init(store: RunStore) -> None:
     base = {"low": 0.1, "high": 0.9, "count": 359, "data": "digits()", "seconds": 1.0}
     run.append("evaluations.jsonl", {"protocol": "knn", "step": 10, "accuracy": 0.5, **base})
     run.append("evaluations.jsonl", {"protocol": "knn", "step": 20, "accuracy": 0.8, **base})
+    rows = Rows(store)
+    assert "initial" not in rows.all()[0]["scores"][0]
     run.append("evaluations.jsonl", {"protocol": "knn@initial", "accuracy": 0.2, **base})
-    (score,) = Rows(store).all()[0]["scores"]
+    (score,) = rows.all()[0]["scores"]  # of a run that had ended before it was measured
     assert (score["step"], score["accuracy"]) == (20, 0.8)
     assert (score["initial"]["accuracy"], score["initial"]["high"]) == (0.2, 0.9)
 

@@ -28,11 +28,13 @@ const RUNLIST_CSS = `
     .run { grid-template-columns: 24px 64px minmax(0, 1fr); }
     .run .thumb { width: 64px; height: 32px; }
     .run > :nth-child(n + 4) { grid-column: 2 / -1; }
+    .run .small { white-space: normal; overflow-wrap: anywhere; }
   }
 `;
 const STATES = { "": "all", going: "not ended", running: "running", queued: "queued", done: "done", cancelled: "cancelled", failed: "failed",
   crashed: "crashed" };
 const PART = 50;
+const NAMED = 5;
 
 class RunRow {
   constructor(list, id) {
@@ -68,7 +70,8 @@ class RunRow {
     setText(this.pace, [`${brief(row.step ?? 0)} of ${brief(row.steps)} steps`,
       row.rate ? `${brief(row.rate)} pictures/s` : "", going && row.seconds_left ? `${span(row.seconds_left)} left` : "",
       row.memory ? megabytes(row.memory) : ""].filter(Boolean).join(" · "));
-    setText(this.scores, row.scores.map((score) => `${score.protocol} ${scored(score)}`).join(" · "));
+    setText(this.scores, row.scores.map((score) => `${protocolName(score.protocol)} ${scored(score)}${
+      score.initial ? ` (before ${scored(score.initial)})` : ""}`).join(" · "));
     setText(this.when, row.created ? new Date(row.created * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) : "");
     swap(this.image, row.picture ? `/api/runs/${row.id}/picture/${row.picture}&small=1` : "");
   }
@@ -77,11 +80,12 @@ class RunRow {
 class RunList {
   // `open(event, id)` shows a run's page.
   constructor(open) {
-    Object.assign(this, { open, rows: new Map(), picked: new Set(), count: PART, tag: "", last: null, timer: 0, turn: 0 });
+    const wanted = new URLSearchParams(location.search);
+    Object.assign(this, { open, rows: new Map(), known: new Map(), picked: new Set(), count: PART, tag: "", last: null, timer: 0, turn: 0 });
     this.find = make("input", { type: "search", placeholder: "Find by name, objective, mask …", "aria-label": "Find runs",
-      oninput: () => this.again() });
-    this.state = make("select", { "aria-label": "State", onchange: () => this.again() },
-      ...Object.entries(STATES).map(([value, text]) => make("option", { value, text })));
+      value: wanted.get("find"), oninput: () => this.filter() });
+    this.state = make("select", { "aria-label": "State", onchange: () => this.filter() },
+      ...Object.entries(STATES).map(([value, text]) => make("option", { value, text, selected: value === wanted.get("state") })));
     this.compare = make("a", { class: "act hidden" });
     this.gone = make("button", { type: "button", class: "act hidden", onclick: () => this.sureToDelete() });
     this.sure = make("div", { class: "sure hidden", role: "alertdialog", "aria-label": "Are you sure?" });
@@ -100,6 +104,15 @@ class RunList {
     this.picked[yes ? "add" : "delete"](id);
     this.linkCompare();
   }
+  // What is looked for stands in the address; what was chosen before stays so.
+  filter() {
+    remember({ find: this.find.value, state: this.state.value });
+    this.again();
+  }
+  address() {
+    const query = new URLSearchParams([["find", this.find.value], ["state", this.state.value]].filter(([, value]) => value));
+    return query.size ? `/runs?${query}` : "/runs";
+  }
   linkCompare() {
     const ids = [...this.picked];
     this.compare.classList.toggle("hidden", ids.length < 2);
@@ -111,8 +124,7 @@ class RunList {
   }
   // Those that wait or run stay; the others go, after a question.
   sureToDelete() {
-    const going = new Set(this.last.rows.filter((row) => !isOver(row.state)).map((row) => row.id));
-    const ids = [...this.picked].filter((id) => !going.has(id));
+    const ids = [...this.picked].filter((id) => isOver(this.known.get(id).state));
     const stay = this.picked.size - ids.length;
     const close = () => {
       this.sure.classList.add("hidden");
@@ -121,7 +133,9 @@ class RunList {
     this.sure.onkeydown = (event) => { if (event.key === "Escape") close(); };
     const no = make("button", { type: "button", class: "act", text: "Keep", onclick: close });
     const yes = make("button", { type: "button", class: "act grave", text: "Delete for good", onclick: () => this.deleteAll(ids) });
-    const words = [ids.length ? `Delete ${ids.length === 1 ? "one run" : `${ids.length} runs`} with all checkpoints and pictures, for good?` : "",
+    const names = ids.slice(0, NAMED).map((id) => this.known.get(id).name || id).join(", ");
+    const named = `${names}${ids.length > NAMED ? ` and ${ids.length - NAMED} more` : ""}`;
+    const words = [ids.length ? `Delete ${named} with all checkpoints and pictures, for good?` : "",
       stay ? `${stay === 1 ? "One that waits or runs stays" : `${stay} that wait or run stay`}: stop ${stay === 1 ? "it" : "them"} first.` : ""].join(" ").trim();
     this.sure.replaceChildren(make("span", { text: words }), ...(ids.length ? [yes] : []), no);
     this.sure.classList.remove("hidden");
@@ -168,6 +182,7 @@ class RunList {
     this.last = record;
     const ids = record.rows.map((row) => row.id);
     for (const [id, row] of this.rows) if (!ids.includes(id)) { row.node.remove(); this.rows.delete(id); }
+    for (const row of record.rows) this.known.set(row.id, row);
     record.rows.forEach((row, at) => {
       if (!this.rows.has(row.id)) this.rows.set(row.id, new RunRow(this, row.id));
       const made = this.rows.get(row.id);
@@ -205,7 +220,8 @@ class RunList {
     this.queue.replaceChildren(make("div", { class: "tools" }, make("b", { text: words }),
       settings.paused ? act("Continue the queue", "Continue the queue", "pause", { paused: 0 })
         : act("Pause the queue", "Pause the queue", "pause", { paused: 1 }),
-      act(settings.keep_going ? "After a failure: go on" : "After a failure: pause", "What happens after a failure", "keep",
+      make("span", { class: "soft", text: settings.keep_going ? "After a failure it goes on." : "After a failure it pauses." }),
+      act(settings.keep_going ? "Pause after a failure" : "Go on after a failure", settings.keep_going ? "Pause after a failure" : "Go on after a failure", "keep",
         { keep_going: settings.keep_going ? 0 : 1 })),
     make("ol", {}, ...items));
     if (held) [...this.queue.querySelectorAll("button")].find((button) => button.dataset.key === held)?.focus();

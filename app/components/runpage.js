@@ -27,6 +27,8 @@ const RUNPAGE_CSS = `
   th, td { text-align: left; padding: 3px 14px 3px 0; vertical-align: top; }
   th { font-weight: 600; opacity: 0.75; }
   td { overflow-wrap: anywhere; }
+  [data-found="scores"] td:first-child, [data-found="scores"] th { overflow-wrap: normal; }
+  [data-found="scores"] small { display: block; opacity: 0.75; max-width: 44ch; }
   tr.other td { font-weight: 600; }
   details { border-top: 1px solid var(--st-border-color); padding: 8px 0; }
   summary { cursor: pointer; font-weight: 600; }
@@ -44,8 +46,13 @@ const RUNPAGE_CSS = `
   .note { font-size: 0.8rem; margin: 6px 0 0; }
   @media (max-width: 860px) { .two { grid-template-columns: minmax(0, 1fr); } }
 `;
-const PROTOCOLS = { "knn+linear_probe": "k-NN and linear probe", metric: "its own measure", finetune: "fine-tuning" };
 const FACTS = { step: "Step", rate: "Speed", left: "Time left", memory: "Memory", loss: "Loss", device: "Computed on" };
+
+// What a number is, and which way is better.
+function measured({ protocol, metric, higher }) {
+  if (!metric) return PROTOCOLS[protocol.split("(")[0]]?.[1] ?? "";
+  return `${metric}; ${higher ? "more" : "less"} is better`;
+}
 
 // Scores belong to a step; what was trained since has not been measured.
 function older({ scores, checkpoints, state }) {
@@ -72,13 +79,14 @@ function cells(tag, values) {
 class RunPage {
   // `leave()` goes back to the list.
   constructor(leave) {
-    Object.assign(this, { leave, id: "", row: null, timer: 0, turn: 0, log: false, curve: "loss", at: -1, asked: null });
+    Object.assign(this, { leave, id: "", row: null, timer: 0, turn: 0, log: false, curve: "loss", at: -1, wanted: null });
     this.title = make("h3");
     this.chip = make("span", { class: "chip" });
     this.tells = make("p", { class: "tells", role: "status", "data-found": "told" });
     this.problem = make("p", { class: "problem", role: "alert" });
     this.bar = make("progress", { class: "whole", max: 1, value: "0", "aria-label": "Progress" });
     this.facts = Object.fromEntries(Object.keys(FACTS).map((name) => [name, make("b", { "data-fact": name, text: "–" })]));
+    this.called = Object.fromEntries(Object.entries(FACTS).map(([name, text]) => [name, make("span", { text })]));
     this.sure = make("div", { class: "sure hidden", role: "alertdialog", "aria-label": "Are you sure?" });
     this.alerts = make("ul", { class: "alerts" });
     this.uses = make("nav", { class: "uses hidden", "aria-label": "Use its model" });
@@ -88,7 +96,7 @@ class RunPage {
       make("div", { class: "head" }, make("a", { href: "/runs", text: "← All runs", onclick: (event) => leave(event) }), this.title, this.chip),
       this.tells, this.problem, this.body);
     this.body.append(this.bar,
-      make("div", { class: "facts" }, ...Object.entries(FACTS).map(([name, text]) => make("div", {}, make("span", { text }), this.facts[name]))),
+      make("div", { class: "facts" }, ...Object.keys(FACTS).map((name) => make("div", {}, this.called[name], this.facts[name]))),
       this.deeds(), this.sure, this.uses, this.alerts,
       make("div", { class: "two" },
         make("section", {}, make("h4", { text: "Curves" }), this.pick, this.chart.node),
@@ -98,12 +106,12 @@ class RunPage {
   }
   parts() {
     this.chart = new Chart();
-    this.name = make("select", { "aria-label": "Curve", onchange: () => { this.curve = this.name.value; this.draw(); } });
-    const log = make("input", { type: "checkbox", onchange: () => { this.log = log.checked; this.draw(); } });
-    this.pick = make("div", { class: "pick" }, this.name, make("label", {}, log, " logarithmic"),
+    this.name = make("select", { "aria-label": "Curve", onchange: () => { this.curve = this.name.value; this.keep(); this.draw(); } });
+    this.logBox = make("input", { type: "checkbox", onchange: () => { this.log = this.logBox.checked; this.keep(); this.draw(); } });
+    this.pick = make("div", { class: "pick" }, this.name, make("label", {}, this.logBox, " logarithmic"),
       make("span", { class: "soft", text: "dots: checkpoints, dashes: alerts" }));
     this.range = make("input", { type: "range", class: "steps", min: 0, max: 0, "aria-label": "Step of the pictures",
-      oninput: () => { this.at = Number(this.range.value) === Number(this.range.max) ? -1 : Number(this.range.value); this.show(); } });
+      oninput: () => { this.at = Number(this.range.value) === Number(this.range.max) ? -1 : Number(this.range.value); this.keep(); this.show(); } });
     this.slider = make("div", {}, this.range);
     this.when = make("div", { class: "note soft", "data-found": "picture" });
     this.strips = make("div");
@@ -121,6 +129,11 @@ class RunPage {
     this.machine = this.folded("Environment");
     this.text = make("pre", { "data-found": "log" });
     this.said = make("details", { open: true }, make("summary", { text: "End of the log" }), this.text);
+  }
+  // What is looked at, in the address; the defaults are not.
+  keep() {
+    const step = this.at < 0 ? "" : this.row.pictures.steps[this.at];
+    remember({ curve: this.curve === "loss" ? "" : this.curve, log: this.log ? "1" : "", step });
   }
   folded(title) {
     const table = make("table");
@@ -164,7 +177,9 @@ class RunPage {
   }
   open(id) {
     this.stop();
-    Object.assign(this, { id, row: null, at: -1, curve: "loss" });
+    const asked = new URLSearchParams(location.search);
+    Object.assign(this, { id, row: null, at: -1, curve: asked.get("curve") ?? "loss", log: asked.get("log") === "1", wanted: asked.get("step") });
+    this.logBox.checked = this.log;
     this.node.dataset.run = id;
     this.sure.classList.add("hidden");
     setText(this.title, id);
@@ -216,6 +231,7 @@ class RunPage {
     fill(this.alerts, row.alerts, () => row.alerts.slice(-8).map((each) => make("li", { text: `Step ${each.step ?? "–"}, ${each.kind}: ${each.sentence}` })));
     fill(this.name, Object.keys(row.curves), () => Object.keys(row.curves).map((name) => make("option", { value: name, text: name })));
     if (row.curves[this.curve]) this.name.value = this.curve;
+    this.pick.classList.toggle("hidden", !Object.keys(row.curves).length);
     this.draw();
     this.showPictures(row.pictures);
     this.showScores(row);
@@ -228,23 +244,26 @@ class RunPage {
     const values = {
       step: `${brief(row.step ?? 0)} of ${brief(row.steps)}`,
       rate: row.rate ? `${brief(row.rate)} pictures/s` : "–",
-      left: going ? span(row.seconds_left) : "–",
+      left: going ? span(row.seconds_left) : row.started && row.updated > row.started ? span(row.updated - row.started) : "–",
       memory: megabytes(row.memory),
       loss: losses.length ? brief(losses.at(-1)[1]) : "–",
       device: device ? `${device}, ${precision}${device === "cpu" ? `, ${threads} thread${threads === 1 ? "" : "s"}` : ""}` : "–",
     };
     for (const [name, text] of Object.entries(values)) setText(this.facts[name], text);
+    setText(this.called.left, going ? FACTS.left : row.tries > 0 ? "Took, since resumed" : "Took");
   }
   showDeeds(row) {
     const over = isOver(row.state);
     this.softly.disabled = over || row.state === "stopping";
     this.now.disabled = over;
     this.resume.disabled = !over || row.state === "done";
+    this.resume.classList.toggle("main", !this.resume.disabled);
     const judging = row.evaluating.state === "running";
     this.judge.disabled = !row.checkpoints.length || !row.protocols.length;
     this.by.disabled = this.judge.disabled || judging;
     setText(this.judge, judging ? "Stop the evaluation" : "Evaluate");
-    fill(this.by, row.protocols, () => row.protocols.map((value) => make("option", { value, text: `by ${PROTOCOLS[value] ?? value}` })));
+    fill(this.by, row.protocols, () => row.protocols.map((value) => make("option", { value, text: `by ${value.split("+").map(protocolName).join(" and ")}`,
+      title: value.split("+").map((name) => PROTOCOLS[name]?.[1] ?? "").join("; ") })));
     this.gone.disabled = !over || judging;
     this.gone.title = !over ? "Stop it first" : judging ? "Stop the evaluation first" : "";
     this.uses.classList.toggle("hidden", !row.uses.length);
@@ -260,13 +279,17 @@ class RunPage {
       saved: row.checkpoints.map((each) => each.step) });
   }
   showPictures({ titles, steps, files }) {
+    if (this.wanted !== null && steps.length) {
+      this.at = steps.indexOf(Number(this.wanted));
+      this.wanted = null;
+    }
     this.slider.classList.toggle("hidden", steps.length < 2);
     this.range.max = Math.max(steps.length - 1, 0);
     const at = this.at < 0 ? steps.length - 1 : Math.min(this.at, steps.length - 1);
     if (Number(this.range.value) !== at) this.range.value = at;
     this.range.setAttribute("aria-valuetext", steps.length ? `step ${steps[at]}` : "");
     setText(this.when, steps.length ? `Step ${brief(steps[at])}${this.at < 0 ? ", the newest" : ""}; the same pictures under the same mask every time.`
-      : "The first pictures come with the first step.");
+      : isOver(this.row.state) ? "It made no pictures; picture_every=50 makes some every 50 steps." : "The first pictures come with the first step.");
     if (this.strips.dataset.titles !== titles.join()) {
       this.strips.dataset.titles = titles.join();
       this.strips.replaceChildren(...titles.map((title) => make("figure", { class: "strip" }, picture(title.replaceAll("_", " ")),
@@ -279,17 +302,20 @@ class RunPage {
     const interval = (score) => `${scored(score)} (${scored(score, "low")} to ${scored(score, "high")})`;
     const guesses = (score) => Object.entries(score.beside ?? {}).map(([who, value]) => `${who} ${value.toPrecision(3)}`).join(", ");
     fill(this.scores, row.scores, () => !row.scores.length ? [] : [
-      make("tr", {}, ...cells("th", ["protocol", "step", "measured (95% interval)", "random init", "test pictures"])),
-      ...row.scores.map((score) => make("tr", { "data-protocol": score.protocol }, ...cells("td", [score.protocol, brief(score.step), interval(score),
+      make("tr", {}, ...cells("th", ["protocol", "step", "measured (95% interval)", "before training", "measured on"])),
+      ...row.scores.map((score) => make("tr", { "data-protocol": score.protocol }, make("td", {}, protocolName(score.protocol),
+        make("small", { text: measured(score) })), ...cells("td", [brief(score.step), interval(score),
         score.initial ? interval(score.initial) : "–", [`${brief(score.count)} of ${score.data}`, guesses(score)].filter(Boolean).join("; beside ")]))),
     ]);
     const { state, tasks = [], done = 0, share = 0, seconds_left: left, reason = "" } = row.evaluating;
     const task = tasks[done] ?? [[], ""];
     const part = tasks.length > 1 ? `, part ${Math.min(done + 1, tasks.length)} of ${tasks.length}` : "";
     const weights = task[1] === "initial" ? "the weights before training" : "the newest weights";
-    const words = state === "running" ? `Measuring ${task[0].join(" and ")} on ${weights}${part}: ${percent(share)}${left ? `; about ${span(left)} to go` : ""} …`
+    const words = state === "running" ? `Measuring ${task[0].map(protocolName).join(" and ")} on ${weights}${part}: ${percent(share)}${left ? `; about ${span(left)} to go` : ""} …`
       : state === "failed" || state === "crashed" ? `The evaluation failed: ${reason}`
-        : row.scores.length ? older(row) : row.checkpoints.length ? "Not measured yet: press Evaluate." : "It can be measured once there is a checkpoint.";
+        : row.scores.length ? older(row) : !row.checkpoints.length ? "It can be measured once there is a checkpoint."
+          : row.protocols.length ? "Not measured yet: press Evaluate."
+            : `Its pictures have no classes to tell apart. On labelled ones it is measured by: python -m workbench evaluate ${this.id} --protocol knn --data "digits()"`;
     setText(this.judged, words);
   }
   showFolds(row) {

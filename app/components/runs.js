@@ -12,7 +12,7 @@ export default mounter((root) => {
   function go(event, id) {
     if (event && (event.ctrlKey || event.metaKey || event.shiftKey || event.button > 0)) return;
     event?.preventDefault();
-    history.pushState(history.state, "", id ? `/runs?run=${encodeURIComponent(id)}` : "/runs");
+    history.pushState(history.state, "", id ? `/runs?run=${encodeURIComponent(id)}` : list.address());
     show(id);
   }
 

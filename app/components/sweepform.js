@@ -18,7 +18,7 @@ const FORM_CSS = `
   .form .outcome { margin: 0; font-size: 0.86rem; min-height: 1.3em; }
 `;
 const USUAL = { preset: "digits_mae_tiny", masks: "", ratio: "0.5, 0.75", seeds: "2", more: "", shared: "", measured: "", name: "", engine: "" };
-const MEASURES = [["", "linear probe, where the data has classes"], ["evaluate=knn", "k-NN"], ["evaluate=knn;linear_probe", "k-NN and linear probe"], ["evaluate=", "nothing"]];
+const MEASURES = [["", "linear probe, where the data has classes"], ["evaluate=knn", protocolName("knn")], ["evaluate=knn;linear_probe", `${protocolName("knn")} and ${protocolName("linear_probe")}`], ["evaluate=", "nothing"]];
 const REST = 300;
 
 class SweepForm {

@@ -1,11 +1,14 @@
 """What goes wrong, provoked in real processes: the state says what happened and what is left."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +153,7 @@ def test_a_data_folder_that_is_gone_is_named(
 
 WRITER = """
 import os, random, signal, sys, time
+from collections.abc import Iterator
 from pathlib import Path
 import torch
 from workbench.runs import checkpoints
@@ -217,6 +221,25 @@ time.sleep(1000)
 """
 
 
+@contextlib.contextmanager
+def seen_states(run: Run) -> Iterator[set[str]]:
+    """What somebody who looks all the time is told."""
+    states: set[str] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            states.add(run.state()["state"])
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        yield states
+    finally:
+        over.set()
+        looker.join()
+
+
 def test_a_run_outlives_its_server_is_stopped_by_another_goes_on_and_ends_at_once(
     small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -248,8 +271,10 @@ def test_a_run_outlives_its_server_is_stopped_by_another_goes_on_and_ends_at_onc
     until(lambda: run.state()["step"] > state["step"] and run.state()["state"] == "running")
     pid = run.state()["pid"]
     began = time.monotonic()
-    assert cancel(run, now=True)["state"] == "cancelled"
-    assert time.monotonic() - began < 10 and start_mark(pid) is None
+    with seen_states(run) as states:
+        assert cancel(run, now=True)["state"] == "cancelled"
+        assert time.monotonic() - began < 10 and start_mark(pid) is None
+    assert states <= {"running", "stopping", "cancelled"}  # nobody took it for a crash
     until(lambda: Queue(run.path.parent).jobs() == [])
 
 

@@ -13,7 +13,7 @@ from workbench.errors import BadInput
 from workbench.runs import checkpoints
 from workbench.runs.config import RunConfig
 from workbench.runs.evaluating import evaluate
-from workbench.runs.judging import usual_protocols
+from workbench.runs.judging import start_judging, usual_protocols
 from workbench.runs.measuring import _interval
 from workbench.runs.setting import setting
 from workbench.runs.store import CHECKPOINTS, Run, RunStore
@@ -87,6 +87,10 @@ def test_a_metric_is_noted_beside_guesses_and_printed(
     assert usual_protocols(plain) == ("knn", "linear_probe") and train(plain) == "done"
     with pytest.raises(BadInput, match="no metric of its own"):
         evaluate(plain, "metric")
+    unlabelled = run_of(tmp_path / "third", objective="mae()", data="photos()", steps=1)
+    assert usual_protocols(unlabelled) == ()
+    with pytest.raises(BadInput, match="no classes; name one and labelled"):
+        start_judging(unlabelled, usual_protocols(unlabelled))
 
 
 def test_the_interval_of_a_mean_leaves_rows_without_a_value_out() -> None:

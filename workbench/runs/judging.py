@@ -26,9 +26,14 @@ STARTS_WITHIN, SAY_EVERY = 30.0, 1.0
 
 
 def usual_protocols(run: Run) -> tuple[str, ...]:
-    """Return the protocols for a run's own data: without classes the objective's own measure."""
+    """Return the protocols for a run's own data: without classes the objective's own measure.
+
+    Pictures without classes have neither: ().
+    """
     gives = DATASETS.parse(run.config.data).gives
-    return PROTOCOLS if "labelled" in gives or "images" in gives else (METRIC,)
+    if "labelled" in gives:
+        return PROTOCOLS
+    return () if "images" in gives else (METRIC,)
 
 
 def start_judging(
@@ -44,8 +49,13 @@ def start_judging(
             other number must be compared with them.
 
     Raises:
-        BadInput: there is no checkpoint, or it is being measured already.
+        BadInput: no protocol, there is no checkpoint, or it is being measured already.
     """
+    if not protocols:
+        raise BadInput(
+            f"no protocol fits the data of {run.id}, which have no classes; name one and labelled "
+            "data, as in --protocol knn --data 'digits()'."
+        )
     if judging(run).get("state") == "running":
         raise BadInput(f"{run.id} is being evaluated already; wait for the result.")
     if not run.checkpoints():

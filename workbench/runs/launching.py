@@ -16,7 +16,17 @@ from workbench.runs.handing import ask_after, hand_over, handed
 from workbench.runs.identity import end_tree
 from workbench.runs.queue import Queue, ensure_runner
 from workbench.runs.spelling import spelled
-from workbench.runs.store import CONFIG, ENDED, GOING, STOP, Run, RunStore, write_json
+from workbench.runs.store import (
+    AT_ONCE,
+    CONFIG,
+    ENDED,
+    GOING,
+    NOW,
+    STOP,
+    Run,
+    RunStore,
+    write_json,
+)
 
 LOOK_EVERY, ASK_EVERY = 0.2, 5.0
 END_WITHIN = 10.0
@@ -190,8 +200,9 @@ def cancel(run: Run, *, now: bool = False) -> dict[str, Any]:
         return run.state()
     if has is not None:
         has[0].end(has[1], str(run.path.parent))
+    (run.path / STOP).write_text(NOW)  # so that nobody takes it for a crash meanwhile
     end_tree(int(state["pid"]), str(state["mark"]))
-    return run.set_state(state="cancelled", reason="ended at once", seconds_left=None)
+    return run.set_state(state="cancelled", reason=AT_ONCE, seconds_left=None)
 
 
 def _being_started(run: Run) -> bool:

@@ -20,7 +20,7 @@ from workbench.runs.store import ALERTS, BEAT, BEAT_EVERY, STATE, Run
 
 LOCK = ".lock"
 DONE, FAILED, TAKEN = 0, 1, 3
-LEAVING = 30.0
+LEAVING = 300.0  # seconds; a busy machine takes long to end a process
 
 
 def main(folder: str) -> int:

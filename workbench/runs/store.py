@@ -1,5 +1,6 @@
 """A folder of runs that can be read without torch, and the one way to write into it."""
 
+import contextlib
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from workbench.runs.identity import alive
 CONFIG, ENVIRONMENT, STATE = "config.json", "environment.json", "state.json"
 METRICS, LOG, ALERTS, EVALUATIONS = "metrics.jsonl", "log.txt", "alerts.jsonl", "evaluations.jsonl"
 CHECKPOINTS, PICTURES, STOP, BEAT = "checkpoints", "pictures", "stop", "beat"
+NOW, AT_ONCE = "now", "ended at once"  # what the file `stop` says then, and the reason
 HANDED = "engine.json"  # a file of its own: the trainer writes the state at any moment
 BEAT_EVERY, SILENCE = 5.0, 120.0  # seconds; a file system shared by machines may be slow to tell
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
@@ -145,10 +147,17 @@ class Run:
         """
         found = read_json(self.path / STATE, {"state": "failed", "reason": "no state was written"})
         if found.get("state") in GOING and not self._lives(found):
-            found = {**found, "state": "crashed", "reason": found.get("reason") or CRASHED}
+            found = {**found, **self._ended(found)}
         if found.get("state") in ("starting", "running") and (self.path / STOP).exists():
             found = {**found, "state": "stopping"}
         return found
+
+    def _ended(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """What became of a process that wrote no last word: ended as somebody asked, or crashed."""
+        with contextlib.suppress(OSError):
+            if (self.path / STOP).read_text() == NOW:
+                return {"state": "cancelled", "reason": AT_ONCE, "seconds_left": None}
+        return {"state": "crashed", "reason": state.get("reason") or CRASHED}
 
     def _lives(self, state: Mapping[str, Any]) -> bool:
         """Whether its process runs; on another machine its heartbeat tells."""

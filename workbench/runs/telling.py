@@ -25,7 +25,7 @@ def told(
     Args:
         state: as `Run.state` returns it.
         saved: step of the newest checkpoint, None for none.
-        place: among the runs that wait, 1 for the next; 0 where it is not known.
+        place: among the runs that wait, 1 for the next; 0 once the queue has taken it up.
         paused: whether the queue is.
         handed: `engine` and `job` of a run that this machine's queue has not, see `Run.handed`.
     """
@@ -35,6 +35,8 @@ def told(
             return f"It waits as job {handed['job']} of {handed['engine']}."
         if paused:
             return "It waits, and the queue is paused: continue the queue to start it."
+        if place < 1:
+            return "Its process is being started."
         return "It is the next to start." if place == 1 else f"It waits at place {place}."
     if kind == "starting":
         return "Its process is up and reads the data; the first step follows."
