@@ -110,6 +110,8 @@ def test_all_state_is_in_the_state_dict(name: str) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_teachers_follow_the_student_or_stand_still(name: str) -> None:
     made = own_copy(name)
+    if hasattr(made.model, "followed"):  # steps: a teacher that is quick at first has settled
+        made.model.followed += 100_000
     learnt = frozen_copy(made.model)
     with torch.no_grad():
         for parameter in made.model.parameters():

@@ -62,6 +62,21 @@ def test_the_teacher_of_mic_never_sees_the_mask() -> None:
     assert parts_of(made)["consistency"] == pytest.approx(known, rel=1e-5)
 
 
+@pytest.mark.parametrize("name", ["mic", "mrm"])
+def test_a_teacher_is_the_mean_of_all_students_at_first(name: str) -> None:
+    made = ready(f"{name}(momentum=0.9)")
+    students = [made.model.head.weight.detach().clone()]
+    for step in range(20):
+        with torch.no_grad():
+            made.model.head.weight += step + 1
+        made.objective.after_step(made.model, 0.0)
+        students.append(made.model.head.weight.detach().clone())
+        if step < 9:  # 1 - 1 / (step + 2) is below the momentum until here
+            mean = torch.stack(students).mean(0)
+            assert torch.allclose(made.model.teacher.head.weight, mean, atol=1e-4)
+    assert not torch.allclose(made.model.teacher.head.weight, torch.stack(students).mean(0))
+
+
 def test_an_unsure_teacher_of_mic_does_not_teach() -> None:
     made = ready("mic(threshold=1, labelled=1)")
     found = parts_of(made)

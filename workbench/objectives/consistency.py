@@ -65,16 +65,23 @@ class Consistency:
         return wanted, (sure > self.threshold).float().mean()
 
     def after_step(self, model: nn.Module, progress: float) -> None:
-        """Move the teacher."""
+        """Move the teacher: the mean of all students so far, until `momentum` is slower.
+
+        As the official `teacher_module.py` does; else a short training had its first weights for a
+        teacher to the end.
+        """
         own = cast(HeadedEncoder, model)
-        teacher = cast(HeadedEncoder, own.teacher)
-        follow(teacher.encoder, own.encoder, self.momentum)
-        follow(teacher.head, own.head, self.momentum)
+        teacher, followed = cast(HeadedEncoder, own.teacher), cast(Tensor, own.followed)
+        followed += 1
+        momentum = min(1 - 1 / (int(followed) + 1), self.momentum)
+        follow(teacher.encoder, own.encoder, momentum)
+        follow(teacher.head, own.head, momentum)
 
 
 def with_teacher(model: HeadedEncoder) -> HeadedEncoder:
-    """Give a classifier its frozen average: encoder and head alone."""
+    """Give a classifier its frozen average, encoder and head alone, and the steps it followed."""
     teacher = HeadedEncoder(model.encoder.shape, frozen_copy(model.head))
     teacher.encoder.load_state_dict(model.encoder.state_dict())
     model.teacher = teacher.requires_grad_(False)
+    model.register_buffer("followed", torch.zeros((), dtype=torch.int64))
     return model

@@ -49,7 +49,9 @@ class Mrm(Consistency, Objective):
     equal_counts: ClassVar[bool] = False
     metric: ClassVar[str] = "share of test pictures told right from features rebuilt after masking"
     shareable: ClassVar[bool] = False
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("mrm", 400, 20_000)
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
+        "mrm", 400, 20_000, small="mrm(labelled=0.5, threshold=0.4)"
+    )
 
     rebuilder_depth: Annotated[
         int, Knob("blocks of the rebuilder", 1, 24, 1, soft_maximum=6)

@@ -56,7 +56,8 @@ class Selfie(Objective):
         hidden = indices(mask, patches)[1]
         candidates = own.encoder.patch_embed(gather_tokens(patches, hidden)).float()
         queries = self.predictions(model, batch, mask).float()
-        said = queries @ candidates.transpose(1, 2) / queries.shape[-1] ** 0.5
+        with torch.autocast(queries.device.type, enabled=False):
+            said = queries @ candidates.transpose(1, 2) / queries.shape[-1] ** 0.5
         wanted = torch.arange(said.shape[1], device=said.device).expand(len(said), -1)
         right = (said.argmax(-1) == wanted).float().mean()
         return Loss(F.cross_entropy(said.transpose(1, 2), wanted), {"accuracy": right})

@@ -34,10 +34,11 @@ class Tera(Objective):
 
     Masks are drawn on single cells of the spectrogram. Hidden columns are the time alteration: one
     dice a sound sets them to 0 in the share `zeros`, puts other columns of the sound there in the
-    share `swapped`, and leaves them as they are in the rest. Other hidden cells, the bands, are set
-    to 0. With chance `noisy` normal noise of spread 0.2 is added everywhere, which adds nothing to
-    the loss. The loss stands on all hidden cells, touched or not, and on a mask's own targets. What
-    `predictions` says has all hidden cells at 0.
+    share `swapped`, and leaves them as they are in the rest. The bands, rows in which other cells
+    are hidden, are set to 0 after that, in those columns too. With chance `noisy` normal noise of
+    spread 0.2 is added everywhere, which adds nothing to the loss. The loss stands on all hidden
+    cells, touched or not, and on a mask's own targets. What `predictions` says has all hidden cells
+    at 0.
 
     Liu et al., TERA; official file `s3prl/pretrain/mockingjay/task.py`.
     """
@@ -96,9 +97,10 @@ class Tera(Objective):
         places = torch.from_numpy((u * time).astype(np.int64)).to(values.device)
         others = values.gather(2, places[:, None].expand(-1, bands, -1))
         whole = columns[:, None].expand_as(hidden)
-        out = values.masked_fill(hidden & ~whole, 0)
-        out = torch.where(whole & zero[:, None, None], torch.zeros_like(out), out)
+        bands_hidden = hidden & (hidden & ~whole).any(2, keepdim=True)
+        out = values.masked_fill(whole & zero[:, None, None], 0)
         out = torch.where(whole & swap.to(values.device)[:, None, None], others, out)
+        out = out.masked_fill(bands_hidden, 0)
         loud = torch.from_numpy((dice[1] < self.noisy).astype(np.float32)).to(values.device)
         noise = torch.from_numpy(batch.noise.normal(bands * time, STRENGTH)).to(values.device)
         return out + 0.2 * loud[:, None, None] * noise.view(b, bands, time)
