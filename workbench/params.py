@@ -21,7 +21,8 @@ class Knob:
     """What a field of a recipe accepts; stands in `Annotated[type, Knob(...)]`.
 
     `minimum` and `maximum` are hard limits (inclusive); `soft_maximum` is where a slider ends when
-    the hard limit is far away; `step` is the slider's step and never refuses a value.
+    the hard limit is far away; `step` is the slider's step and never refuses a value. `fixed` marks
+    what is read once, before the first step: it takes no schedule.
     """
 
     help: str
@@ -30,6 +31,7 @@ class Knob:
     step: float | None = None
     choices: tuple[str, ...] | None = None
     soft_maximum: float | None = None
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class KnobSpec:
     help: str
     soft_maximum: float | None = None
     optional: bool = False
+    fixed: bool = False
 
 
 def knobs(cls: type) -> tuple[KnobSpec, ...]:
@@ -85,7 +88,7 @@ def _spec(
     default = None if field.default is dataclasses.MISSING else field.default
     spec = KnobSpec(
         field.name, kind, default, knob.minimum, knob.maximum, knob.step, knob.choices,
-        knob.help, knob.soft_maximum, len(accepted) < len(members),
+        knob.help, knob.soft_maximum, len(accepted) < len(members), knob.fixed,
     )  # fmt: skip
     return spec, accepted
 
@@ -110,7 +113,27 @@ def validate(instance: Any, label: str) -> None:
             object.__setattr__(instance, spec.name, cleaned)
 
 
+def check_width(label: str, dim: int, heads: int, names: tuple[str, str]) -> None:
+    """Refuse a width that its heads, or the four parts of sine-cosine places, do not divide.
+
+    Raises:
+        BadInput: with a width near it that goes.
+    """
+    common = math.lcm(heads, 4)
+    if dim % common:
+        raise BadInput(
+            f"{label}: {names[0]} is {dim} and {names[1]} {heads}, but the width must be a "
+            f"multiple of the heads and of 4; take for example {names[0]}="
+            f"{common * max(1, dim // common, -(-8 // common))}."
+        )
+
+
 def _scheduled(label: str, spec: KnobSpec, accepted: tuple[type, ...], value: Schedule) -> Schedule:
+    if spec.fixed:
+        raise BadInput(
+            f"{label}: {spec.name} is {shown(str(value))}, but it is read once, before the first "
+            f"step; write one value, such as {spec.name}={spec.default!r}."
+        )
     named = spec.kind in ("bool", "choice")
     if not (named or spec.kind in ("float", "int")):
         raise BadInput(f"{label}: {spec.name} is {shown(str(value))}, but {_wanted(spec)}.")

@@ -42,8 +42,12 @@ class Beit(Objective):
         "beit", 1200, 40_000, large='beit(codes=2048, coded="features")'
     )
 
-    codes: Annotated[int, Knob("codes of the vocabulary", 2, 65536, 64, None, 8192)] = 512
-    coded: Annotated[str, Knob("what the codes are centres of", choices=CODED)] = "patches"
+    codes: Annotated[
+        int, Knob("codes of the vocabulary", 2, 65536, 64, None, 8192, fixed=True)
+    ] = 512  # fmt: skip
+    coded: Annotated[
+        str, Knob("what the codes are centres of", choices=CODED, fixed=True)
+    ] = "patches"  # fmt: skip
     teacher: TeacherName = "default"
 
     def build(self, shape: EncoderShape, seed: int) -> "CodePredictor":

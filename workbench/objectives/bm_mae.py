@@ -42,6 +42,7 @@ class BmMae(DecoderKnobs, Objective):
     """
 
     paper: ClassVar[str] = "arXiv:2505.00568"
+    must_hold: ClassVar[tuple[str, ...]] = ("visible",)
     takes: ClassVar[Takes] = "bands"
     default_mask: ClassVar[str] = "dirichlet_budget(ratio=0.75)"
     frames: ClassVar[str] = "modality band"

@@ -18,7 +18,7 @@ from workbench.objectives.objective import Batch, EncoderShape, Loss, Objective,
 from workbench.objectives.sized import cifar10
 from workbench.params import Knob
 
-Blocks = Annotated[int, Knob("blocks of it", 1, 48, 1, None, 12)]
+Blocks = Annotated[int, Knob("blocks of it", 1, 48, 1, None, 12, fixed=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +34,15 @@ class Cae(Objective):
     """
 
     paper: ClassVar[str] = "arXiv:2202.03026"
+    must_hold: ClassVar[tuple[str, ...]] = ("hidden",)
     default_mask: ClassVar[str] = "block(ratio=0.5)"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
         "cae", 1300, 25_000, small="cae(regressor_depth=2, decoder_depth=2)"
     )
 
-    codes: Annotated[int, Knob("codes of the vocabulary", 2, 65536, 64, None, 8192)] = 512
+    codes: Annotated[
+        int, Knob("codes of the vocabulary", 2, 65536, 64, None, 8192, fixed=True)
+    ] = 512  # fmt: skip
     regressor_depth: Blocks = 4
     decoder_depth: Blocks = 4
     align: Annotated[float, Knob("weight of the latents", 0, 100, 0.1, None, 4)] = 2.0

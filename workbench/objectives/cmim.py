@@ -42,8 +42,8 @@ class Cmim(Objective):
     shareable: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("cmim", 800, 30_000)
 
-    width: Annotated[int, Knob("numbers of a code", 2, 65536, 8, None, 1024)] = 128
-    decoder_depth: Annotated[int, Knob("blocks of the decoder", 1, 48, 1, None, 12)] = 2
+    width: Annotated[int, Knob("numbers of a code", 2, 65536, 8, None, 1024, fixed=True)] = 128
+    decoder_depth: Annotated[int, Knob("blocks of the decoder", 1, 48, 1, None, 12, fixed=True)] = 2
     temperature: Annotated[
         float, Knob("temperature of the contrast", 0.001, 100, 0.05, None, 1)
     ] = 0.1  # fmt: skip

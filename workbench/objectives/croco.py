@@ -41,6 +41,7 @@ class Croco(DecoderKnobs, NormPix, Objective):
     """
 
     paper: ClassVar[str] = "arXiv:2210.10716"
+    must_hold: ClassVar[tuple[str, ...]] = ("hidden",)
     takes: ClassVar[Takes] = "pairs"
     default_mask: ClassVar[str] = "cross_view(ratio=0.9)"
     frames: ClassVar[str] = "view"

@@ -1,7 +1,7 @@
 """What objectives with a pixel decoder over visible tokens share with MAE: knobs and pictures."""
 
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,23 +15,31 @@ from workbench.objectives.objective import Batch, EncoderShape, flags, indices
 from workbench.objectives.pictures import pasted
 from workbench.params import Knob
 
+Depth = Annotated[int, Knob("blocks of the decoder", 1, 48, 1, soft_maximum=12, fixed=True)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class NormPix:
     """Whether each target patch is normalised."""
 
-    norm_pix: Annotated[bool, Knob("normalise each target patch by its mean and variance")] = True
+    norm_pix: Annotated[
+        bool, Knob("normalise each target patch by its mean and variance", fixed=True)
+    ] = True  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderKnobs:
     """Knobs of a small decoder, and its shape."""
 
+    widths: ClassVar[tuple[tuple[str, str], ...]] = (("decoder_dim", "decoder_heads"),)
+
     decoder_dim: Annotated[
-        int, Knob("width of the decoder", 8, 4096, 4, soft_maximum=512)
+        int, Knob("width of the decoder", 8, 4096, 4, soft_maximum=512, fixed=True)
     ] = 128  # fmt: skip
-    decoder_depth: Annotated[int, Knob("blocks of the decoder", 1, 48, 1, soft_maximum=12)] = 2
-    decoder_heads: Annotated[int, Knob("heads of the decoder", 1, 64, 1, soft_maximum=16)] = 4
+    decoder_depth: Depth = 2
+    decoder_heads: Annotated[
+        int, Knob("heads of the decoder", 1, 64, 1, soft_maximum=16, fixed=True)
+    ] = 4  # fmt: skip
 
     @property
     def decoder(self) -> DecoderShape:
@@ -43,6 +51,8 @@ class DecoderKnobs:
 @dataclass(frozen=True, kw_only=True)
 class Decoding(DecoderKnobs, NormPix):
     """What follows from the knobs where the model is a `MaskedAutoencoder`."""
+
+    must_hold: ClassVar[tuple[str, ...]] = ("hidden",)
 
     def autoencoder(self, shape: EncoderShape) -> MaskedAutoencoder:
         """A masked autoencoder whose weights are not yet set."""

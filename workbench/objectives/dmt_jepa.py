@@ -35,16 +35,19 @@ class DmtJepa(Objective):
     """
 
     paper: ClassVar[str] = "arXiv:2405.17995"
+    widths: ClassVar[tuple[tuple[str, str], ...]] = (("predictor_dim", "predictor_heads"),)
     default_mask: ClassVar[str] = "multi_block()"
     equal_counts: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
         "dmt_jepa", 480, 15_000, small="dmt_jepa(predictor_depth=2)", optimiser="adamw"
     )
 
-    predictor_dim: Annotated[int, Knob("width of the predictor", 8, 4096, 4, None, 384)] = 96
-    predictor_depth: Annotated[int, Knob("blocks of it", 1, 48, 1, None, 12)] = 4
-    predictor_heads: Annotated[int, Knob("heads of it", 1, 64, 1, None, 16)] = 3
-    similar: Annotated[int, Knob("neighbours that make a target", 1, 8, 1)] = 4
+    predictor_dim: Annotated[
+        int, Knob("width of the predictor", 8, 4096, 4, None, 384, fixed=True)
+    ] = 96
+    predictor_depth: Annotated[int, Knob("blocks of it", 1, 48, 1, None, 12, fixed=True)] = 4
+    predictor_heads: Annotated[int, Knob("heads of it", 1, 64, 1, None, 16, fixed=True)] = 3
+    similar: Annotated[int, Knob("neighbours that make a target", 1, 8, 1, fixed=True)] = 4
     momentum: Momentum = 0.996
 
     def build(self, shape: EncoderShape, seed: int) -> nn.Module:

@@ -31,6 +31,7 @@ class Droppos(Objective):
     """
 
     paper: ClassVar[str] = "arXiv:2309.03576"
+    must_hold: ClassVar[tuple[str, ...]] = ("visible",)
     default_mask: ClassVar[str] = "random(ratio=0.75)"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
         "droppos", 2500, 60_000, small="droppos(decoder_depth=1)"
@@ -38,7 +39,9 @@ class Droppos(Objective):
 
     drop: Share = 0.75
     sigma: Annotated[float, Knob("reach of the first targets in patches; 0 = sharp", 0, 100)] = 1.0
-    decoder_depth: Annotated[int, Knob("blocks behind the encoder", 1, 48, 1, None, 12)] = 2
+    decoder_depth: Annotated[
+        int, Knob("blocks behind the encoder", 1, 48, 1, None, 12, fixed=True)
+    ] = 2
 
     def build(self, shape: EncoderShape, seed: int) -> "PlaceFinder":
         """A ViT over visible patches, a few more blocks, a linear head to the places."""

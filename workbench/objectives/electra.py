@@ -43,7 +43,9 @@ class Electra(Objective):
     shareable: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("electra", 1000, 30_000)
 
-    codes: Annotated[int, Knob("codes of the vocabulary", 2, 65536, 64, None, 8192)] = 512
+    codes: Annotated[
+        int, Knob("codes of the vocabulary", 2, 65536, 64, None, 8192, fixed=True)
+    ] = 512  # fmt: skip
     weight: Weight = 50.0
 
     def build(self, shape: EncoderShape, seed: int) -> "Detector":

@@ -36,6 +36,7 @@ class Hybrid(Objective):
     """
 
     paper: ClassVar[str] = "arXiv:2306.15876"
+    must_hold: ClassVar[tuple[str, ...]] = ("visible",)
     default_mask: ClassVar[str] = "random(ratio=0.5)"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("hybrid", 950, 25_000)
 

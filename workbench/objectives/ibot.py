@@ -46,9 +46,15 @@ class Ibot(Objective):
         color=0.5,
     )  # fmt: skip
 
-    prototypes: Annotated[int, Knob("answers of the head", 2, 65536, 64, None, 8192)] = 1024
-    head_dim: Annotated[int, Knob("width inside the head", 8, 65536, 64, None, 2048)] = 512
-    narrow: Annotated[int, Knob("width before the prototypes", 2, 4096, 16, None, 256)] = 128
+    prototypes: Annotated[
+        int, Knob("answers of the head", 2, 65536, 64, None, 8192, fixed=True)
+    ] = 1024
+    head_dim: Annotated[
+        int, Knob("width inside the head", 8, 65536, 64, None, 2048, fixed=True)
+    ] = 512
+    narrow: Annotated[
+        int, Knob("width before the prototypes", 2, 4096, 16, None, 256, fixed=True)
+    ] = 128
     student_temperature: Temperature = 0.1
     teacher_temperature: Temperature = 0.04
     patches: Annotated[float, Knob("weight of the hidden patches", 0, 100, 0.1, None, 4)] = 1.0

@@ -35,13 +35,16 @@ class Lut(Decoding, Objective):
     """
 
     paper: ClassVar[str] = "arXiv:2310.13593"
+    must_hold: ClassVar[tuple[str, ...]] = ("visible",)
     views: ClassVar[int] = 2
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
         "lut", 1100, 20_000, large="lut(decoder_depth=4)"
     )
 
     broader: Annotated[float, Knob("weight of the crossed terms", 0, 100, 0.05, None, 1)] = 0.25
-    head_dim: Annotated[int, Knob("width inside the heads", 8, 65536, 64, None, 4096)] = 512
+    head_dim: Annotated[
+        int, Knob("width inside the heads", 8, 65536, 64, None, 4096, fixed=True)
+    ] = 512
     momentum: Momentum = 0.996
 
     def build(self, shape: EncoderShape, seed: int) -> MaskedAutoencoder:

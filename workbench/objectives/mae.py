@@ -2,22 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
-import torch
 from torch import Tensor, nn
 
 from workbench.masks import Mask
-from workbench.models.mae import DecoderShape, MaskedAutoencoder
-from workbench.models.patches import denormalise, normalise, patchify, unpatchify
-from workbench.models.targets import hidden_loss, patch_statistics, patch_targets
+from workbench.models.mae import MaskedAutoencoder
+from workbench.models.patches import normalise, patchify
+from workbench.models.targets import hidden_loss, patch_targets
 from workbench.models.transformer import gather_tokens
+from workbench.objectives.decoding import Decoding, Depth
 from workbench.objectives.objective import Batch, EncoderShape, Loss, Objective, indices
-from workbench.params import Knob
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mae(Objective):
+class Mae(Decoding, Objective):
     """Encode the visible patches, decode the hidden ones, mean squared error on those alone.
 
     He et al., Masked Autoencoders Are Scalable Vision Learners; official file `models_mae.py`
@@ -43,20 +42,11 @@ class Mae(Objective):
         },
     }  # fmt: skip
 
-    norm_pix: Annotated[bool, Knob("normalise each target patch by its mean and variance")] = True
-    decoder_dim: Annotated[
-        int, Knob("width of the decoder", 8, 4096, 4, soft_maximum=512)
-    ] = 128  # fmt: skip
-    decoder_depth: Annotated[int, Knob("blocks of the decoder", 1, 48, 1, soft_maximum=12)] = 4
-    decoder_heads: Annotated[int, Knob("heads of the decoder", 1, 64, 1, soft_maximum=16)] = 4
+    decoder_depth: Depth = 4
 
     def build(self, shape: EncoderShape, seed: int) -> MaskedAutoencoder:
         """A ViT over visible patches and a small decoder over all of them."""
-        d = self.decoder_dim
-        decoder = DecoderShape(
-            dim=d, depth=self.decoder_depth, heads=self.decoder_heads, hidden=4 * d
-        )
-        model = MaskedAutoencoder(shape.vit, decoder)
+        model = self.autoencoder(shape)
         model.initialise(seed)
         return model
 
@@ -65,36 +55,6 @@ class Mae(Objective):
         mae = cast(MaskedAutoencoder, model)
         visible, hidden = indices(mask, batch.images)
         return Loss(mae_loss(mae, normalise(batch.images), visible, hidden, self.norm_pix))
-
-    def predictions(self, model: nn.Module, batch: Batch, mask: Mask) -> Tensor:
-        """Hidden patches, normalised where `norm_pix` is set, [b, hidden, patch * patch * 3]."""
-        mae = cast(MaskedAutoencoder, model)
-        return mae(patchify(normalise(batch.images), mae.shape.patch), *indices(mask, batch.images))
-
-    def picture(self, model: nn.Module, batch: Batch, mask: Mask) -> dict[str, Tensor]:
-        """The picture, what the encoder saw, and the paste-back.
-
-        With `norm_pix` the true mean and spread of each hidden patch are put back, as the official
-        demonstration does not: what is judged is the structure that was predicted.
-        """
-        mae = cast(MaskedAutoencoder, model)
-        shape = mae.shape
-        visible, hidden = indices(mask, batch.images)
-        patches = patchify(normalise(batch.images), shape.patch)
-        said = mae(patches, visible, hidden).float()
-        if self.norm_pix:
-            mean, spread = patch_statistics(gather_tokens(patches, hidden))
-            said = said * spread + mean
-        where = hidden.unsqueeze(-1).expand(-1, -1, patches.shape[-1])
-
-        def shown(filling: Tensor) -> Tensor:
-            whole = unpatchify(
-                patches.scatter(1, where, filling), shape.rows, shape.cols, shape.patch
-            )
-            return denormalise(whole).clamp(0, 1)
-
-        grey = torch.zeros_like(said)
-        return {"original": batch.images, "seen": shown(grey), "reconstruction": shown(said)}
 
 
 def mae_loss(

@@ -43,7 +43,7 @@ class Maskalign(Objective):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("maskalign", 550, 35_000)
 
     teacher: TeacherName = "default"
-    layers: Annotated[int, Knob("last blocks of the teacher", 1, 128, 1, None, 12)] = 5
+    layers: Annotated[int, Knob("last blocks of the teacher", 1, 128, 1, None, 12, fixed=True)] = 5
 
     def build(self, shape: EncoderShape, seed: int) -> "Aligned":
         """A ViT without a last norm, the mixture, its linear layers, and the teacher."""

@@ -30,6 +30,7 @@ class MrMae(Decoding, Objective):
     """
 
     paper: ClassVar[str] = "arXiv:2303.05475"
+    must_hold: ClassVar[tuple[str, ...]] = ("hidden", "visible")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
         "mr_mae", 1300, 35_000, large="mr_mae(decoder_depth=4)"
     )

@@ -54,7 +54,7 @@ class Mrm(Consistency, Objective):
     )
 
     rebuilder_depth: Annotated[
-        int, Knob("blocks of the rebuilder", 1, 24, 1, soft_maximum=6)
+        int, Knob("blocks of the rebuilder", 1, 24, 1, soft_maximum=6, fixed=True)
     ] = 1  # fmt: skip
 
     def build(self, shape: EncoderShape, seed: int) -> HeadedEncoder:

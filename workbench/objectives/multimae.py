@@ -47,6 +47,7 @@ class Multimae(DecoderKnobs, NormPix, Objective):
     """
 
     paper: ClassVar[str] = "arXiv:2204.01678"
+    must_hold: ClassVar[tuple[str, ...]] = ("visible",)
     takes: ClassVar[Takes] = "modalities"
     shareable: ClassVar[bool] = False
     default_mask: ClassVar[str] = "dirichlet_budget(ratio=0.8333)"
@@ -57,7 +58,9 @@ class Multimae(DecoderKnobs, NormPix, Objective):
         "drawn_modalities(count=10000)",
     )  # fmt: skip
 
-    decoder_depth: Annotated[int, Knob("blocks of each decoder", 1, 48, 1, soft_maximum=12)] = 2
+    decoder_depth: Annotated[
+        int, Knob("blocks of each decoder", 1, 48, 1, soft_maximum=12, fixed=True)
+    ] = 2
 
     def modalities(self, shape: EncoderShape) -> tuple[str, ...]:
         """What there is: labels only where the data have classes."""

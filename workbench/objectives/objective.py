@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.errors import BadInput
 from workbench.masks import Grid, Mask, Strategy
 from workbench.models.transformer import ViTShape
+from workbench.params import check_width
 from workbench.registry import Member
 from workbench.seeds import Noise
 
@@ -116,7 +118,9 @@ class Objective(Member):
     `takes` says what the data must be, `views` how many augmented views of a picture it wants.
     `default_mask` is the recipe it is used with; "" for an objective that hides nothing
     (`masked` is False then, and it is handed a mask with nothing hidden). `equal_counts` refuses
-    masks that hide another number of patches in each image. `frames` (several words are several
+    masks that hide another number of patches in each image; `must_hold` names the kinds of patches,
+    "hidden" and "visible", of which every picture must have one. `widths` are pairs of knobs, a
+    width of tokens and its heads, that must fit each other. `frames` (several words are several
     choices) and `domain` are those of the strategies it takes, see `Strategy`. `shareable` is False
     where the loss of a batch is not the mean of the losses of its halves (contrast, statistics or
     noise of the batch, counts that differ): processes cannot share such a batch. `presets` are
@@ -132,11 +136,23 @@ class Objective(Member):
     masked: ClassVar[bool] = True
     default_mask: ClassVar[str] = "random(ratio=0.75)"
     equal_counts: ClassVar[bool] = True
+    must_hold: ClassVar[tuple[str, ...]] = ()
+    widths: ClassVar[tuple[tuple[str, str], ...]] = ()
     frames: ClassVar[str] = ""
     domain: ClassVar[str] = ""
     metric: ClassVar[str] = ""
     shareable: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    def __post_init__(self) -> None:
+        """Check the knobs, and those that depend on each other.
+
+        Raises:
+            BadInput: a value that a knob does not take, or a width that its heads do not divide.
+        """
+        super().__post_init__()
+        for names in self.widths:
+            check_width(self.name, getattr(self, names[0]), getattr(self, names[1]), names)
 
     def build(self, shape: EncoderShape, seed: int) -> "nn.Module":
         """Return the model with freshly initialised weights; equal for equal seeds."""
@@ -230,6 +246,21 @@ class Objective(Member):
                 f"of {self.name} reads equally many from all of a batch"
             )
         return None
+
+    def check(self, mask: Mask) -> None:
+        """Refuse a drawn mask that leaves nothing to learn from.
+
+        Raises:
+            BadInput: a picture without a patch of a kind in `must_hold`.
+        """
+        n = mask.grid.size
+        fewest = {"hidden": mask.counts.min(), "visible": n - mask.counts.max()}
+        for kind in self.must_hold:
+            if fewest[kind] == 0:
+                raise BadInput(
+                    f"{self.name} needs a {kind} patch in every picture, but the mask leaves none "
+                    f"of {n} {kind}; take a ratio from {1 / n:.2g} to {1 - 1 / n:.2g} at all times."
+                )
 
 
 def indices(mask: Mask, like: "Tensor") -> "tuple[Tensor, Tensor]":

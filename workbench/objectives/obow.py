@@ -42,6 +42,7 @@ class Obow(Objective):
     """
 
     paper: ClassVar[str] = "arXiv:2012.11552"
+    must_hold: ClassVar[tuple[str, ...]] = ("visible",)
     views: ClassVar[int] = 2
     default_mask: ClassVar[str] = "random(ratio=0.5)"
     shareable: ClassVar[bool] = False
@@ -49,7 +50,9 @@ class Obow(Objective):
         "obow", 700, 25_000, small="obow(words=2048)", large="obow(words=8192)"
     )
 
-    words: Annotated[int, Knob("words of the vocabulary", 2, 65536, 64, None, 8192)] = 1024
+    words: Annotated[
+        int, Knob("words of the vocabulary", 2, 65536, 64, None, 8192, fixed=True)
+    ] = 1024  # fmt: skip
     sharpness: Annotated[float, Knob("inverse temperature of words", 0.1, 1000, 1, None, 50)] = 15.0
     kappa: Annotated[float, Knob("scale of the student's scores", 0.1, 1000, 0.5, None, 30)] = 8.0
     momentum: Momentum = 0.99

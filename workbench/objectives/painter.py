@@ -54,8 +54,12 @@ class Painter(Objective):
         batch=32,
     )  # fmt: skip
 
-    merge: Annotated[int, Knob("blocks before the streams become one", 1, 128, 1, None, 12)] = 3
-    width: Annotated[int, Knob("numbers a pixel in the head", 1, 1024, 8, None, 64)] = 16
+    merge: Annotated[
+        int, Knob("blocks before the streams become one", 1, 128, 1, None, 12, fixed=True)
+    ] = 3
+    width: Annotated[
+        int, Knob("numbers a pixel in the head", 1, 1024, 8, None, 64, fixed=True)
+    ] = 16  # fmt: skip
     beta: Annotated[float, Knob("error below which it is squared", 1e-4, 10, 0.01, None, 1)] = 0.01
 
     def build(self, shape: EncoderShape, seed: int) -> PaintingViT:

@@ -49,7 +49,7 @@ class Satvision(Objective):
         "drawn_bands(count=10000, bands=14)", crop=0.67,
     )  # fmt: skip
 
-    bandwise: Annotated[bool, Knob("masks hide single bands")] = False
+    bandwise: Annotated[bool, Knob("masks hide single bands", fixed=True)] = False
 
     def build(self, shape: EncoderShape, seed: int) -> BandEncoder:
         """A ViT over all patches with a token for hidden bands, and a linear head."""

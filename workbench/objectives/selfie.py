@@ -32,15 +32,18 @@ class Selfie(Objective):
     """
 
     paper: ClassVar[str] = "arXiv:1906.02940"
+    must_hold: ClassVar[tuple[str, ...]] = ("hidden", "visible")
     default_mask: ClassVar[str] = "random(ratio=0.25)"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10(
         "selfie", 800, 30_000, small="selfie(channels=32, layers=1)"
     )
 
     channels: Annotated[
-        int, Knob("channels of the patch network", 4, 4096, 4, None, 256)
+        int, Knob("channels of the patch network", 4, 4096, 4, None, 256, fixed=True)
     ] = 64  # fmt: skip
-    layers: Annotated[int, Knob("residual layers of the patch network", 1, 64, 1, None, 8)] = 2
+    layers: Annotated[
+        int, Knob("residual layers of the patch network", 1, 64, 1, None, 8, fixed=True)
+    ] = 2
 
     def build(self, shape: EncoderShape, seed: int) -> "PatchPicker":
         """A ViT whose patches are embedded by convolutions, and a table of places for queries."""

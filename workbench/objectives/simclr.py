@@ -41,7 +41,9 @@ class Simclr(Objective):
     )
 
     temperature: Temperature = 0.5
-    width: Annotated[int, Knob("width of the projections", 2, 65536, 8, None, 512)] = 128
+    width: Annotated[
+        int, Knob("width of the projections", 2, 65536, 8, None, 512, fixed=True)
+    ] = 128  # fmt: skip
 
     def build(self, shape: EncoderShape, seed: int) -> HeadedEncoder:
         """A ViT with the projector."""

@@ -50,7 +50,7 @@ class Spark(Objective):
 
     network: Annotated[str, Knob("name of a convolutional network of timm")] = "test_resnet"
     width: Annotated[
-        int, Knob("channels of the decoder at its coarsest", 8, 4096, 8, None, 768)
+        int, Knob("channels of the decoder at its coarsest", 8, 4096, 8, None, 768, fixed=True)
     ] = 128  # fmt: skip
 
     def build(self, shape: EncoderShape, seed: int) -> "SparseAutoencoder":

@@ -50,6 +50,7 @@ class Videomae(DecoderKnobs, NormPix, Objective):
     """
 
     paper: ClassVar[str] = "arXiv:2303.16727"
+    must_hold: ClassVar[tuple[str, ...]] = ("hidden",)
     takes: ClassVar[Takes] = "clips"
     default_mask: ClassVar[str] = "running_cells(ratio=0.9)"
     frames: ClassVar[str] = "time"
@@ -58,7 +59,7 @@ class Videomae(DecoderKnobs, NormPix, Objective):
         "clips_videomae", 2000, 40_000, "drawn_clips(count=300)", "drawn_clips(count=3000)",
     )  # fmt: skip
 
-    tube: Annotated[int, Knob("frames of a cube", 1, 16, 1, soft_maximum=4)] = 2
+    tube: Annotated[int, Knob("frames of a cube", 1, 16, 1, soft_maximum=4, fixed=True)] = 2
 
     def build(self, shape: EncoderShape, seed: int) -> ClipAutoencoder:
         """MAE's two parts over cubes.

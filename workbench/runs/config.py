@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from workbench.errors import BadInput, nearest, shown
-from workbench.params import Knob, knobs, validate
+from workbench.params import Knob, check_width, knobs, validate
 
 SCHEMA = 1
 DEVICES = ("auto", "cpu", "cuda")
@@ -91,11 +91,7 @@ class RunConfig:
                 f"run: size is {self.size} and patch {self.patch}, but the size must be a multiple "
                 f"of the patch; take size={self.size - self.size % self.patch or self.patch}."
             )
-        if self.dim % self.heads:
-            raise BadInput(
-                f"run: {self.heads} heads do not divide the width {self.dim}; take for example "
-                f"dim={self.heads * max(1, self.dim // self.heads)}."
-            )
+        check_width("run", self.dim, self.heads, ("dim", "heads"))
         if self.batch % self.processes:
             raise BadInput(
                 f"run: a batch of {self.batch} does not split evenly over {self.processes} "

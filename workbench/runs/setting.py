@@ -64,16 +64,20 @@ class Setting:
         """
         if self.strategy is None or self.strategy.needs:
             return None
-        grid = self.objective.at(0).grid(self.shape(pictures))
+        mask = self._looked_at(self.strategy, pictures, 0)
+        return int(mask.counts.min()), int(mask.counts.max()), mask.grid.size
+
+    def _looked_at(self, strategy: Strategy, pictures: Pictures, progress: float) -> Mask:
+        grid = self.objective.at(progress).grid(self.shape(pictures))
         count = min(self.config.batch, LOOKED_AT)
-        counts = self.strategy.at(0).sample(grid, count=count, seed=self.config.seed).counts
-        return int(counts.min()), int(counts.max()), grid.size
+        return strategy.at(progress).sample(grid, count=count, seed=self.config.seed)
 
     def senseless(self, pictures: Pictures) -> str:
         """Return a sentence where a mask leaves nothing to see; else "".
 
         Raises:
-            BadInput: it leaves nothing to guess, at any time.
+            BadInput: it leaves nothing to guess, at any time, or at some time none of the patches
+                that the objective must have.
         """
         found, strategy = self.hides(pictures), self.strategy
         if found is None or strategy is None:
@@ -81,6 +85,8 @@ class Setting:
         fewest, most, patches = found
         if most == 0 and not strategy.moving:
             raise BadInput(f"{strategy} hides none of {patches} patches; take a larger ratio.")
+        for progress in strategy.points():
+            self.objective.check(self._looked_at(strategy, pictures, progress))
         if fewest < patches:
             return ""
         return (
@@ -89,7 +95,11 @@ class Setting:
         )
 
     def mask(self, model: nn.Module, batch: Batch, grid: Grid, step: int, progress: float) -> Mask:
-        """Draw what is hidden from a batch; nothing for an objective that hides nothing."""
+        """Draw what is hidden from a batch; nothing for an objective that hides nothing.
+
+        Raises:
+            BadInput: a picture lacks the patches that the objective must have.
+        """
         count = len(batch)
         if self.strategy is None:
             return Mask(np.zeros((count, *grid.shape), np.bool_), grid)
@@ -101,9 +111,11 @@ class Setting:
                 images = batch.images.detach().float().cpu().numpy()
                 with torch.autocast(batch.images.device.type, enabled=False):  # scores are fp32
                     maps = {**maps_for(strategy, images, grid, seed=seed), **maps}
-        return strategy.sample(
+        drawn = strategy.sample(
             grid, count=count, seed=seed, step=step, first=batch.first, maps=maps
         )
+        self.objective.check(drawn)
+        return drawn
 
 
 def setting(config: RunConfig) -> Setting:
@@ -145,10 +157,27 @@ def setting(config: RunConfig) -> Setting:
             f"batch would weigh differently in {config.processes} processes; take processes=1, or "
             "a mask whose ratio is exact."
         )
+    if config.processes > 1 and _uneven(strategy, config):
+        raise BadInput(
+            f"{strategy.name} cuts its units at the edge of {config.size // config.patch} x "
+            f"{config.size // config.patch} patches, so pictures hide unequal counts and the parts "
+            f"of a batch would weigh differently in {config.processes} processes; take processes=1 "
+            "or a unit that divides the grid."
+        )
     reason = objective.refuses(strategy)
     if reason is not None:
         raise BadInput(f"{reason}; take another mask, such as {objective.default_mask}.")
     return Setting(config, objective, strategy, dataset)
+
+
+def _uneven(strategy: Strategy, config: RunConfig) -> bool:
+    """Whether units that are cut at the edge of the grid make unequal counts, at any time."""
+    if strategy.promise != "units" or strategy.frames or strategy.needs:
+        return False
+    side = config.size // config.patch
+    grid = Grid(side, side, patch=config.patch)
+    drawn = (strategy.at(p).sample(grid, count=LOOKED_AT).counts for p in strategy.points())
+    return any(len(set(counts.tolist())) > 1 for counts in drawn)
 
 
 def canonical(config: RunConfig) -> RunConfig:
