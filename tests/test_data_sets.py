@@ -12,6 +12,7 @@ from workbench.data.augment import augmented, augmented_maps
 from workbench.data.scene_maps import CLASSES, edges
 from workbench.data.scenes_drawn import scene
 from workbench.data.sets import DATASETS, Pictures
+from workbench.data.sets import folder as folder_set
 from workbench.data.sounds import HOP, RATE, mel_filters, samples_for, spectrogram
 from workbench.errors import BadInput
 from workbench.seeds import Noise
@@ -224,3 +225,72 @@ def test_both_parts_joined_are_the_whole_set() -> None:
         178, 182, 177, 183, 181, 182, 181, 179, 174, 180,
     ]  # fmt: skip
     assert whole.name(len(parts[0])) == parts[1].name(0)
+
+
+def photos(place: Path, count: int) -> str:
+    """A folder of pictures, each of its own grey, the fourth damaged; its recipe."""
+    place.mkdir()
+    for i in range(count):
+        picture(place / f"{i}.png", np.full((9, 9, 3), 10 * i, np.uint8))
+    whole = (place / "3.png").read_bytes()
+    (place / "3.png").write_bytes(whole[:50])
+    return f'folder(path="{place}", skip=500)'
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_a_large_folder_is_mapped_from_one_file_that_is_never_emptied(
+    tmp_path: Path, workbench_home: Path, monkeypatch: pytest.MonkeyPatch, train: bool
+) -> None:
+    recipe = photos(tmp_path / "p", 20)
+    plain = load(recipe, 8, train)
+    monkeypatch.setattr(folder_set, "IN_MEMORY", 0)
+    first = load(recipe, 8, train)
+    assert np.array_equal(first.images, plain.images) and not first.images.flags.writeable
+    assert list(first.names) == list(plain.names) and first.skipped == plain.skipped
+    base = first.images
+    while not isinstance(base, np.memmap) and base.base is not None:
+        base = base.base
+    assert isinstance(base, np.memmap)
+    [file] = (workbench_home / "cache").glob("*.npy")
+    made = file.stat().st_ino, file.stat().st_mtime_ns
+    again = load(recipe, 8, train)
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == made
+    assert np.array_equal(again.images, plain.images) and again.skipped == plain.skipped
+    picture(tmp_path / "p" / ("0.png" if train else "4.png"), np.full((9, 9, 3), 255, np.uint8))
+    assert load(recipe, 8, train).images[0].min() == 255
+    assert np.array_equal(first.images, plain.images)  # who read the old ones still does
+    assert len(list((workbench_home / "cache").iterdir())) == 4  # two of pictures, two notes
+
+
+def test_a_decoding_that_is_ended_leaves_no_file(
+    tmp_path: Path, workbench_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_set, "IN_MEMORY", 0)
+    recipe = photos(tmp_path / "p", 6).replace("500", "0")
+    with pytest.raises(BadInput, match="damaged"):
+        load(recipe, 8)
+    assert list((workbench_home / "cache").iterdir()) == []
+
+
+def test_a_folder_leaves_out_as_many_pictures_as_it_is_told(tmp_path: Path) -> None:
+    recipe = photos(tmp_path / "p", 20)
+    for i in range(101):
+        (tmp_path / "p" / f"empty-{i}.png").touch()
+    found = load(recipe, 8)
+    assert len(found) == 15 and len(found.skipped) == 102
+    with pytest.raises(BadInput, match="more than 100 files"):
+        load(recipe.replace("500", "100"), 8)
+
+
+def test_classes_of_a_folder_are_the_same_in_both_parts(tmp_path: Path) -> None:
+    for name, count in (("a", 1), ("b", 9)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            picture(tmp_path / name / f"{i}.png", np.zeros((9, 9, 3), np.uint8))
+    train, test = (load(f'folder(path="{tmp_path}")', 8, part) for part in (True, False))
+    assert train.classes == test.classes == ("a", "b")
+    assert test.labels is not None and test.labels.tolist() == [1, 1]
+    few = tmp_path / "few"
+    few.mkdir()
+    picture(few / "0.png", np.zeros((9, 9, 3), np.uint8))
+    assert len(load(f'folder(path="{few}")', 8, False)) == 0

@@ -23,7 +23,7 @@ class Folder:
     skipped: tuple[tuple[str, str], ...]
 
 
-def folder(path: str | Path) -> Folder:
+def folder(path: str | Path, most_skipped: int = MAX_SKIPPED) -> Folder:
     """List the PNG, JPEG and WebP files of a folder and its subfolders.
 
     Order is natural: `img2.png` before `img10.png`. Only headers are read: a file that is not what
@@ -31,10 +31,11 @@ def folder(path: str | Path) -> Folder:
 
     Args:
         path: the folder.
+        most_skipped: files that cannot be used at most.
 
     Raises:
-        BadInput: not a folder; no picture in it; more than 100,000 pictures; more than 100 files
-            that cannot be used.
+        BadInput: not a folder; no picture in it; more than 100,000 pictures; more than
+            `most_skipped` files that cannot be used.
     """
     root = Path(path)
     if not root.is_dir():
@@ -51,9 +52,9 @@ def folder(path: str | Path) -> Folder:
             skipped.append((name, reason))
         if len(files) > MAX_FILES:
             raise BadInput(f"{root} holds more than {MAX_FILES:,} pictures; name a smaller folder")
-        if len(skipped) > MAX_SKIPPED:
+        if len(skipped) > most_skipped:
             raise BadInput(
-                f"{root} holds more than {MAX_SKIPPED} files that cannot be used, the first of "
+                f"{root} holds more than {most_skipped} files that cannot be used, the first of "
                 f"them: {skipped[0][1]}; remove them or name another folder"
             )
     if not files:

@@ -1,5 +1,6 @@
 """Batches as a pure function of (seed, step): order, augmentation, and which rows they hold."""
 
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -40,7 +41,9 @@ class Feed:
         self.pictures = pictures
         self.plane = pictures.images.shape[-3:-1]
         self.first, self.count = first, config.batch if rows is None else rows
-        self.pixels = torch.from_numpy(pictures.images)
+        with warnings.catch_warnings():  # pictures mapped from a file cannot be written, nor are
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+            self.pixels = torch.from_numpy(pictures.images)
         self.here = False
         if device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)

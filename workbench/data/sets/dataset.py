@@ -208,8 +208,14 @@ def drawn_side(size: int) -> int:
 
 def split(pictures: Pictures, train: bool) -> Pictures:
     """The part of a set without a test part of its own: every fifth picture is for testing."""
-    testing = np.arange(len(pictures)) % TEST_EVERY == TEST_EVERY - 1
-    return pictures.rows(~testing if train else testing)
+    return pictures.rows(rows_of(len(pictures), train))
+
+
+def rows_of(count: int, train: bool) -> NDArray[np.int64]:
+    """The rows of one part of `count`: every fifth is for testing."""
+    numbers = np.arange(count)
+    testing = numbers % TEST_EVERY == TEST_EVERY - 1
+    return numbers[~testing if train else testing]
 
 
 def resized(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

@@ -1,17 +1,15 @@
 """A folder of the user's pictures; subfolders are classes where every picture lies in one."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from workbench.data.decoded import decoded
 from workbench.data.folders import any_picture, folder
-from workbench.data.home import home
-from workbench.data.sets.dataset import Dataset, Pictures, Skip, collect, split
+from workbench.data.sets.dataset import Dataset, Pictures, Skip, collect, rows_of
 from workbench.errors import BadInput
 from workbench.params import Knob
 
@@ -48,28 +46,43 @@ class Folder(Dataset):
             way: [root / name for name in names if (root / name).is_dir()]
             for way, names in PARTS.items()
         }
+        side = round(size * MARGIN)
         if parts[True] and parts[False]:
-            return _read(parts[train][0], round(size * MARGIN), self.skip)
-        return split(_read(root, round(size * MARGIN), self.skip), train)
+            return _read(parts[train][0], side, self.skip)
+        return _read(root, side, self.skip, train)
 
 
-def _read(root: Path, side: int, limit: int) -> Pictures:
-    listed = folder(root)
+def _read(root: Path, side: int, limit: int, train: bool | None = None) -> Pictures:
+    """Decode a folder, or one part of it; the other part's pictures are not opened."""
+    listed = folder(root, limit)
     names = [path.relative_to(root).as_posix() for path in listed.files]
-    count, total = len(names), len(names) * side * side * 3
-    out = _mapped(listed.files, count, side) if total > IN_MEMORY else None
-    images, kept, skipped = collect(
-        count, lambda i: listed.files[i], lambda i: names[i], side, limit, out
-    )
+    labels, classes = _classes(names)
+    rows = np.arange(len(names)) if train is None else rows_of(len(names), train)
+    if not len(rows):  # too few pictures for a test part
+        return Pictures(np.empty((0, side, side, 3), np.uint8), None, (), (), listed.skipped)
+    files = [listed.files[i] for i in rows]
+    told = [names[i] for i in rows]
+
+    def decode(
+        out: NDArray[np.uint8] | None,
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[tuple[str, str], ...]]:
+        return collect(len(files), files.__getitem__, told.__getitem__, side, limit, out)
+
+    large = len(files) * side * side * 3 > IN_MEMORY
+    images, kept, skipped = decoded(files, side, decode) if large else decode(None)
     left = [*listed.skipped, *skipped]
     if len(left) > limit:
         raise BadInput(
             f"{len(left)} pictures of {root} are damaged, more than the {limit} that may be left "
             f"out; the first: {left[0][1]}"
         )
-    names = [names[i] for i in kept]
-    labels, classes = _classes(names)
-    return Pictures(images, labels, classes, names, tuple(left))
+    return Pictures(
+        images,
+        None if labels is None else labels[rows[kept]],
+        classes,
+        [told[i] for i in kept],
+        tuple(left),
+    )
 
 
 def _classes(names: list[str]) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
@@ -79,16 +92,3 @@ def _classes(names: list[str]) -> tuple[NDArray[np.int64] | None, tuple[str, ...
         return None, ()
     numbers = {name: i for i, name in enumerate(classes)}
     return np.array([numbers[top] for top in tops], np.int64), classes
-
-
-def _mapped(files: tuple[Path, ...], count: int, side: int) -> NDArray[np.uint8]:
-    """A file for decoded pictures, named by what they are."""
-    told = hashlib.sha256(f"{side}".encode())
-    for path in files:
-        about = path.stat()
-        told.update(f"{path}|{about.st_size}|{about.st_mtime_ns}\n".encode())
-    place = home() / "cache"
-    place.mkdir(exist_ok=True)
-    return open_memmap(
-        place / f"pictures-{told.hexdigest()[:24]}.npy", "w+", np.uint8, (count, side, side, 3)
-    )
