@@ -17,8 +17,12 @@ from workbench.models.headed import pooled_tokens
 from workbench.models.initial import initialise
 from workbench.models.layering import depths, layer_scales
 from workbench.models.transformer import ViT, ViTShape
+from workbench.objectives import EncoderShape
 from workbench.objectives.mixing import label_loss, mixed, mixing_share
+from workbench.objectives.selfie import Selfie
+from workbench.runs.config import RunConfig
 from workbench.runs.evaluating import evaluate, evaluate_encoder
+from workbench.runs.optimising import Optimiser
 from workbench.runs.store import RunStore
 
 SHAPE = ViTShape(rows=4, cols=4, patch=2, dim=32, depth=3, heads=2, hidden=64)
@@ -87,6 +91,28 @@ def test_layers_learn_by_depth_as_in_mae() -> None:
     assert found["conv1.0.weight"] == 0 and found["layer1.0.conv1.weight"] == 1
     assert found["layer4.0.conv1.weight"] == 4 and top == 5
     assert depths(nn.Linear(2, 2)) == ({"weight": 0, "bias": 0}, 0)
+
+
+def test_layers_of_a_patch_embedding_are_no_blocks() -> None:
+    shape = EncoderShape(rows=4, cols=4, patch=2, dim=32, depth=3, heads=2, hidden=64)
+    picker = Selfie(layers=2).build(shape, 0)
+    scales = layer_scales(picker.encoder, 0.5)
+    told = {scale for name, scale in scales.items() if name.startswith("patch_embed.")}
+    assert told == {0.5**4} and scales["blocks.2.mlp.fc2.bias"] == 0.5
+
+
+def test_tokens_positions_biases_and_gains_do_not_decay() -> None:
+    """As `no_weight_decay` of models_vit.py in facebookresearch/mae, in evaluations and in runs."""
+    encoder, head = ViT(SHAPE), nn.Linear(32, 3)
+    names = {id(p): name for name, p in encoder.named_parameters()}
+    free = {n for n in names.values() if not n.endswith(".weight") or "norm" in n}
+    assert {"cls_token", "pos_embed", "norm.weight", "blocks.0.attn.qkv.bias"} <= free
+    groups = Finetune()._groups(encoder, head)  # pyright: ignore[reportPrivateUsage]
+    config = RunConfig(optimiser="adamw", weight_decay=0.05)
+    for found in (groups, Optimiser(encoder, config).parts[0].param_groups):
+        kept = {names[id(p)] for g in found if not g["weight_decay"] for p in g["params"]
+                if id(p) in names}  # fmt: skip
+        assert kept == free
 
 
 def test_mixing_is_the_formula() -> None:

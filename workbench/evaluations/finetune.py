@@ -11,7 +11,7 @@ from torch import nn
 from workbench.data.augment import augmented
 from workbench.evaluations.evaluation import Evaluation, Report, Score, scored
 from workbench.evaluations.subject import Subject
-from workbench.models.layering import layer_scales
+from workbench.models.layering import decays, layer_scales
 from workbench.objectives.mixing import label_loss, mixed, mixing_share
 from workbench.params import Knob
 from workbench.seeds import Noise
@@ -79,7 +79,7 @@ class Finetune(Evaluation):
         told = [(p, scales[name]) for name, p in encoder.named_parameters()]
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for p, scale in [*told, *((p, 1.0) for p in head.parameters())]:
-            decay = self.weight_decay if p.ndim > 1 else 0.0
+            decay = self.weight_decay if decays(p) else 0.0
             groups.setdefault((scale, decay), []).append(p)
         return [
             {"params": members, "scale": scale, "weight_decay": decay}

@@ -1,10 +1,16 @@
-"""How deep a parameter lies in a network, and what it may learn at that depth."""
+"""How deep a parameter lies in a network, what it may learn there, and whether it decays."""
 
 import re
 
 from torch import nn
 
-BLOCK = re.compile(r"(?:^|\.)(?:blocks|stages|layers?)[._]?(\d+)\.")
+DECAYED = (2, 4, 5)  # axes of matrices and kernels; not of biases, gains, tokens and positions
+BLOCK = re.compile(r"^(?:blocks|stages|layers?)[._]?(\d+)\.")
+
+
+def decays(parameter: nn.Parameter) -> bool:
+    """Whether weight decay applies; MAE's `no_weight_decay` leaves out the same ones."""
+    return parameter.ndim in DECAYED
 
 
 def depths(encoder: nn.Module) -> tuple[dict[str, int], int]:
@@ -12,7 +18,8 @@ def depths(encoder: nn.Module) -> tuple[dict[str, int], int]:
 
     What comes before the first block (patch embedding, tokens, positions) has depth 0, block i
     depth i + 1, and what comes after the last one more than that: as in `util/lr_decay.py` of
-    facebookresearch/mae. Blocks are known by names such as `blocks.3.`, `stages.1.` and `layer2.`.
+    facebookresearch/mae. Blocks are known by names such as `blocks.3.`, `stages.1.` and `layer2.`
+    directly below the encoder: a patch embedding may have layers of its own.
     """
     numbered = {
         name: int(found.group(1)) if (found := BLOCK.search(name)) else None

@@ -6,10 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from workbench.models.layering import layer_scales
+from workbench.models.layering import decays, layer_scales
 from workbench.runs.config import RunConfig
-
-DECAYED = (2, 4, 5)  # matrices and kernels; not biases, gains, tokens and positions
 
 
 class Optimiser:
@@ -31,7 +29,7 @@ class Optimiser:
             if config.optimiser == "muon" and "blocks." in name and p.ndim == 2:
                 muon.append(p)
             else:
-                (decayed if p.ndim in DECAYED else free).append(p)
+                (decayed if decays(p) else free).append(p)
         self.parameters = [*muon, *decayed, *free]
         groups = [*_groups(decayed, shares, config.weight_decay), *_groups(free, shares, 0.0)]
         self.parts: list[torch.optim.Optimizer] = [
