@@ -200,6 +200,15 @@ def test_other_targets_are_what_they_are_called() -> None:
     )
 
 
+@pytest.mark.parametrize("name", TARGETS.names())
+def test_targets_are_the_same_float32_under_autocast(name: str) -> None:
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    target = TARGETS.parse(name)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = target(images, 8)
+    assert found.dtype == torch.float32 and torch.equal(found, target(images, 8))
+
+
 def test_masks_of_unequal_counts_are_welcome() -> None:
     made = ready("simmim()", "bernoulli_blocks(ratio=0.5)")
     assert len(set(made.mask.counts.tolist())) > 1 and torch.isfinite(made.loss())
