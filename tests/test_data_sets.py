@@ -216,6 +216,18 @@ def test_a_set_that_names_no_place_is_refused_at_once(name: str) -> None:
         DATASETS.parse(f'{name}(path="no-such-place")').there()
 
 
+def test_some_rows_of_a_set_in_class_order_have_all_classes() -> None:
+    labels = np.repeat([0, 2, 1], [40, 10, 50])
+    images = np.arange(100, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    few = Pictures(images, labels, ("a", "b", "c")).some(20)
+    assert few.labels is not None and np.bincount(few.labels).tolist() == [8, 10, 2]
+    assert len(set(few.images[:, 0, 0, 0].tolist())) == 20
+    mixed = Pictures(images, np.arange(100) % 3)  # as in CIFAR-10: the first rows
+    assert mixed.some(20).images[:, 0, 0, 0].tolist() == list(range(20))
+    assert Pictures(images).some(20).images[-1, 0, 0, 0] == 19
+    assert len(mixed.some(0)) == len(mixed.some(500)) == 100
+
+
 def test_both_parts_joined_are_the_whole_set() -> None:
     parts = [load("digits()", 8, train) for train in (True, False)]
     whole = parts[0].joined(parts[1])

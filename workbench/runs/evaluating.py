@@ -47,7 +47,9 @@ def evaluate(
         step: of the checkpoint; None for the newest, "initial" for the weights before training,
             which is what every other number must be compared with.
         data: recipe of labelled data; empty for the run's own.
-        most: training pictures at most (the first); 0 for all.
+        most: training pictures at most, 0 for all: the first, or evenly spaced ones where
+            the pictures of a class stand together, as in a folder. For "metric" those of the test
+            part.
         device: other than the run's.
         report: called with the share that is done, 0 to 1; what it raises ends the work, and
             nothing is noted.
@@ -149,7 +151,7 @@ def evaluate_encoder(
         data: recipe of labelled data.
         size: side of the pictures in pixels; 0 for the encoder's own. Its positions are
             interpolated.
-        most: training pictures at most (the first); 0 for all.
+        most: training pictures at most, see `evaluate`.
         device: auto, cpu or cuda.
         report: called with the share that is done.
 
@@ -185,7 +187,7 @@ def evaluate_encoder(
 
 def _labelled(dataset: Dataset, size: int, most: int) -> tuple[Pictures, Pictures]:
     train, test = dataset.load(size, train=True), dataset.load(size, train=False)
-    return (train.rows(slice(0, most)) if most else train), test
+    return train.some(most), test
 
 
 def _metric(run: Run, step: int | str | None, data: str, most: int, device: str) -> dict[str, Any]:
@@ -206,7 +208,7 @@ def _metric(run: Run, step: int | str | None, data: str, most: int, device: str)
     if at == INITIAL:  # units and codebooks are those of the data, also before training
         rows = Feed(parts.config, parts.objective, train, where.device).sample(PREPARE_SAMPLE)
         parts.objective.at(0).prepare(model, rows, config.seed)
-    found = measured(parts, model, test if not most else test.rows(slice(0, most)), where)
+    found = measured(parts, model, test.some(most), where)
     name = METRIC + (f"@{INITIAL}" if at == INITIAL else "")
     row: dict[str, Any] = {
         "protocol": name, "step": at, "data": str(dataset), **found,

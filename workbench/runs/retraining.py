@@ -48,7 +48,7 @@ def rank_pixels(
         method: recipe, see `workbench.explain.methods`.
         remove_with: what "removed" means, for methods that remove.
         path: of the .npz file.
-        most: pictures of each part at most (the first); 0 for all.
+        most: pictures of each part at most, see `Pictures.some`; 0 for all.
         seed: of whatever is drawn; equal values are ranked by lot.
         watch: called with pictures done and all.
 
@@ -59,7 +59,7 @@ def rank_pixels(
     network = network_of(model, run.id)
     dataset, size = DATASETS.parse(run.record["data"]), run.config.size
     sets = {name: dataset.load(size, train=name == "train") for name in ("train", "test")}
-    sets = {name: each.rows(slice(0, most or None)) for name, each in sets.items()}
+    sets = {name: each.some(most) for name, each in sets.items()}
     if not network.classes or any(each.labels is None for each in sets.values()):
         raise BadInput(
             f"{run.id} tells no classes ({parts.objective.name}); retrain a run of supervised."

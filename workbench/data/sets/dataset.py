@@ -63,6 +63,18 @@ class Pictures:
             {name: values[keep] for name, values in self.extra.items()},
         )
 
+    def some(self, most: int) -> "Pictures":
+        """At most `most` rows, all for 0: the first, or evenly spaced where classes stand together.
+
+        In a folder the first ones would be those of one class.
+        """
+        if not most or most >= len(self):
+            return self
+        labels = self.labels
+        if labels is None or np.count_nonzero(np.diff(labels)) >= len(np.unique(labels)):
+            return self.rows(slice(0, most))
+        return self.rows(np.arange(most) * len(self) // most)
+
     def joined(self, other: "Pictures") -> "Pictures":
         """Its rows, then those of another set of that size; classes where both have the same."""
         labels, same = None, self.classes == other.classes
