@@ -15,7 +15,7 @@ def hand_over(runs: Sequence[Run], recipe: str) -> None:
     """
     engine = ENGINES.parse(recipe)
     for run, job in zip(runs, engine.submit(runs), strict=True):
-        write_json(run.path / HANDED, {"engine": str(engine), "job": job})
+        write_json(run.path / HANDED, {"engine": str(engine), "job": job}, lasting=True)
 
 
 def handed(run: Run) -> tuple[Engine, str] | None:

@@ -24,7 +24,7 @@ def start_mark(pid: int) -> str | None:
             return f"{boot()}:{ticks}"
         except (OSError, IndexError):
             return f"{process.create_time():.2f}"
-    except psutil.Error:
+    except (psutil.Error, ValueError, OverflowError):  # no number that a process can have
         return None
 
 

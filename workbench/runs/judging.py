@@ -4,7 +4,6 @@
 scores are appended to `evaluations.jsonl`, as `workbench evaluate` does.
 """
 
-import os
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from workbench.data.sets import DATASETS
 from workbench.errors import BadInput
 from workbench.runs.identity import alive, end_tree, me, start_mark
 from workbench.runs.store import GOING, Run, read_json, write_json
-from workbench.runs.surroundings import surroundings
+from workbench.runs.surroundings import surroundings_of
 
 FILE = "evaluating.json"
 PROTOCOLS = ("knn", "linear_probe")
@@ -61,7 +60,6 @@ def start_judging(
     if not run.checkpoints():
         raise BadInput(f"{run.id} has no checkpoint yet; wait for its first, or train it.")
     told = run.environment
-    variables = {k: str(v) for k, v in told.get("variables", {}).items()}
     folder = told.get("folder") or None
     fresh = [each for each in protocols if beside_initial and not _known(run, each)]
     tasks = [[list(protocols), ""], *([[fresh, INITIAL]] if fresh else [])]
@@ -70,7 +68,7 @@ def start_judging(
     child = subprocess.Popen(
         [sys.executable, "-m", "workbench.runs.judging", str(run.path)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True, env=surroundings({**os.environ, **variables}),
+        start_new_session=True, env=surroundings_of(told),
         cwd=folder if folder and Path(folder).is_dir() else None,
     )  # fmt: skip
     STARTED[:] = [each for each in STARTED if each.poll() is None] + [child]

@@ -22,11 +22,14 @@ from workbench.runs.store import (
     ENDED,
     GOING,
     NOW,
+    STATE,
     STOP,
     Run,
     RunStore,
+    read_json,
     write_json,
 )
+from workbench.runs.surroundings import CARRIED
 
 LOOK_EVERY, ASK_EVERY = 0.2, 5.0
 END_WITHIN = 10.0
@@ -118,11 +121,7 @@ def enqueue_all(
     if not engine:  # another machine may see other folders
         for data in {each.data for each in configs}:
             DATASETS.parse(data).there()
-    variables = {
-        name: os.environ[name]
-        for name in ("WORKBENCH_HOME", "WORKBENCH_DATA", "PYTHONPATH", "OMP_NUM_THREADS")
-        if name in os.environ
-    }
+    variables = {name: os.environ[name] for name in CARRIED if name in os.environ}
     runs: list[Handle] = []
     for config in configs:
         preset, changed = spelled(config)
@@ -201,13 +200,22 @@ def cancel(run: Run, *, now: bool = False) -> dict[str, Any]:
     if has is not None:
         has[0].end(has[1], str(run.path.parent))
     (run.path / STOP).write_text(NOW)  # so that nobody takes it for a crash meanwhile
-    end_tree(int(state["pid"]), str(state["mark"]))
+    # a busy machine takes long to start a process: the queue knows it before it says who it is
+    for told in (state, _job(run)):
+        if told.get("pid") and told.get("mark"):
+            end_tree(int(told["pid"]), str(told["mark"]))
+    Queue(run.path.parent).ended(run.id)
     return run.set_state(state="cancelled", reason=AT_ONCE, seconds_left=None)
 
 
-def _being_started(run: Run) -> bool:
+def _job(run: Run) -> dict[str, Any]:
+    """The queue's row of a run that was started; {} for none."""
     jobs = Queue(run.path.parent).jobs()
-    return any(job["run"] == run.id and job["state"] == "started" for job in jobs)
+    return next((j for j in jobs if j["run"] == run.id and j["state"] == "started"), {})
+
+
+def _being_started(run: Run) -> bool:
+    return bool(_job(run))
 
 
 def _started(run: Run) -> dict[str, Any]:
@@ -224,7 +232,7 @@ def resume(run: Run, overrides: Mapping[str, Any] | None = None) -> Handle:
     """Put a run that has ended into the queue again; it goes on from its newest checkpoint.
 
     Args:
-        run: cancelled, failed or crashed.
+        run: cancelled, failed or crashed; or queued where no queue knows of it.
         overrides: knobs to change; only those that change no number.
 
     Raises:
@@ -232,7 +240,7 @@ def resume(run: Run, overrides: Mapping[str, Any] | None = None) -> Handle:
             sentence names each with both values.
     """
     state = run.state()
-    if state["state"] in GOING or state["state"] == "queued":
+    if state["state"] in GOING or (state["state"] == "queued" and not _forgotten(run)):
         raise BadInput(f"{run.id} is {state['state']}; wait for its end, or cancel it first.")
     config = run.config.changed(overrides or {})
     saved = run.checkpoints()
@@ -247,17 +255,29 @@ def resume(run: Run, overrides: Mapping[str, Any] | None = None) -> Handle:
         )
     if state["state"] == "done":
         raise BadInput(f"{run.id} is done after {state.get('step')} steps; start a new run.")
-    write_json(run.path / CONFIG, config.record())
+    write_json(run.path / CONFIG, config.record(), lasting=True)
     (run.path / STOP).unlink(missing_ok=True)
     tries = int(state.get("tries", 0)) + 1
-    run.set_state(state="queued", tries=tries, pid=None, mark=None, reason="", problem="", alert="")
+    before = read_json(run.path / STATE, {})
+    fresh = {"pid": None, "mark": None, "reason": "", "problem": "", "alert": ""}
+    run.set_state(state="queued", tries=tries, **fresh)
     has = handed(run)
     if has is not None:
-        hand_over([run], str(has[0]))
+        try:
+            hand_over([run], str(has[0]))
+        except BaseException:
+            write_json(run.path / STATE, before)  # or it would wait for ever
+            raise
     else:
         Queue(run.path.parent).add(run)
         ensure_runner(run.path.parent)
     return Handle(run.path)
+
+
+def _forgotten(run: Run) -> bool:
+    """Whether nobody will start a queued run: who made it was ended before the queue had it."""
+    jobs = {job["run"] for job in Queue(run.path.parent).jobs()}
+    return handed(run) is None and run.id not in jobs
 
 
 def checkpoint_record(path: Path) -> dict[str, Any]:

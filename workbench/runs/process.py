@@ -35,7 +35,7 @@ def main(folder: str) -> int:
         return TAKEN
     pid, mark = me()
     told = {"pid": pid, "mark": mark, "host": gethostname(), "started": time.time()}
-    run.set_state(state="starting", reason="", problem="", alert="", **told)
+    run.set_state(state="starting", reason="", problem="", alert="", by_signal=False, **told)
     threading.Thread(target=_beat, args=(run,), daemon=True).start()
     begin(run)
     with stopping() as should_stop:

@@ -4,6 +4,7 @@
 slots, and ends when nothing waits and nothing runs. It needs no server; `ensure_runner` starts one.
 """
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -16,11 +17,11 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any
 
-from workbench.errors import BadInput
+from workbench.errors import BadInput, shown
 from workbench.runs.identity import alive, me, of_earlier_boot, start_mark
 from workbench.runs.locking import Lock
 from workbench.runs.store import ALERTS, CONFIG, GOING, LOG, Run, RunStore, read_json
-from workbench.runs.surroundings import surroundings
+from workbench.runs.surroundings import surroundings, surroundings_of
 
 FILE, RUNNER_LOCK, RUNNER_LOG = "queue.sqlite", "queue.lock", "queue.log"
 SCHEMA = """
@@ -30,15 +31,33 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 LOOK_EVERY = 0.2
+MOST_SLOTS = 1024
+LIMITS = {
+    "slots": range(1, MOST_SLOTS + 1), "gpus": range(MOST_SLOTS + 1), "paused": range(2),
+    "keep_going": range(2),
+}  # fmt: skip
+REST = 10.0  # seconds after a runner that ended in trouble before another one is started
 STARTED: "list[subprocess.Popen[bytes]]" = []  # runners of ours, so that their ends are noticed
+_TROUBLE: dict[Path, float] = {}
 
 
 class Queue:
-    """Jobs of a folder: waiting, started or held. Every change is one transaction."""
+    """Jobs of a folder, waiting or started. Every change is one transaction."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = RunStore(folder)
+        try:
+            self._open()
+        except sqlite3.OperationalError:  # locked, or no room: true of a whole file, too
+            raise
+        except sqlite3.DatabaseError as problem:
+            raise BadInput(
+                f"the queue {folder / FILE} is damaged ({problem}); move that file away, the runs "
+                "stay, and resume those that waited."
+            ) from None
+
+    def _open(self) -> None:
         with closing(self._connect()) as db:
             db.execute("PRAGMA journal_mode=WAL")
             db.executescript(SCHEMA)
@@ -113,11 +132,11 @@ class Queue:
 
     def set(self, **values: int) -> None:
         """Change settings."""
-        unknown = set(values) - {"slots", "gpus", "paused", "keep_going"}
-        if unknown or any(value < 0 for value in values.values()) or values.get("slots") == 0:
+        if any(value not in LIMITS.get(name, ()) for name, value in values.items()):
             told = ", ".join(f"{name}={value}" for name, value in values.items())
             raise BadInput(
-                f"the queue cannot take {told}; set slots (1 or more), gpus, paused, keep_going."
+                f"the queue cannot take {shown(told)}; set slots (1 to {MOST_SLOTS}), gpus (0 to "
+                f"{MOST_SLOTS}), paused and keep_going (0 or 1)."
             )
         with self._change() as db:
             for name, value in values.items():
@@ -157,8 +176,10 @@ class Queue:
 
     def _width(self, run: str, gpus: int) -> int:
         told = read_json(self.folder / run / CONFIG, {})
-        alone = told.get("device") == "cpu"
-        return 1 if alone else max(1, min(int(told.get("processes", 1)), gpus))
+        processes = told.get("processes", 1)
+        if told.get("device") == "cpu" or not isinstance(processes, int):
+            return 1  # what is no number is refused by the trainer, in a sentence
+        return max(1, min(processes, gpus))
 
     def started(self, run: str, pid: int, mark: str) -> None:
         """Note which process works on a job."""
@@ -225,9 +246,11 @@ class Queue:
 
 
 def _restarted(state: dict[str, Any], mark: str | None) -> bool:
-    """Whether a run ended because this machine was started anew."""
+    """Whether a run ended because this machine was started anew, in order or not."""
     here = state.get("host") == gethostname()
-    return here and state["state"] == "crashed" and of_earlier_boot(mark)
+    asked = state["state"] == "cancelled" and not state.get("by_signal")
+    ended = state["state"] in ("crashed", "cancelled") and not asked
+    return here and ended and of_earlier_boot(mark)
 
 
 def gpu_count() -> int:
@@ -258,8 +281,7 @@ def start(
         deaf_to: signals that it and its children ignore.
     """
     told = run.environment
-    variables = {k: str(v) for k, v in told.get("variables", {}).items()}
-    environment = surroundings({**os.environ, **variables})
+    environment = surroundings_of(told)
     if shown:
         environment["CUDA_VISIBLE_DEVICES"] = shown
 
@@ -281,6 +303,25 @@ def start(
         )
 
 
+def _begin(queue: Queue, name: str, slots: list[int]) -> "subprocess.Popen[bytes] | None":
+    """Start a job that was claimed; one that cannot start says why, and the queue goes on."""
+    run = Run(queue.folder / name)
+    try:
+        if run.state()["state"] != "queued":
+            queue.ended(name)
+            return None
+        gpus = queue.settings()["gpus"]
+        child = start(run, gpus_of(slots, gpus) if gpus else "")
+    except Exception as problem:
+        print(f"{name} could not be started: {problem!r}", flush=True)
+        queue.ended(name)
+        with contextlib.suppress(Exception):
+            run.set_state(state="failed", problem="start", reason=f"it could not start: {problem}")
+        return None
+    queue.started(name, child.pid, start_mark(child.pid) or "gone")
+    return child
+
+
 def look_after(folder: Path) -> None:
     """Run the queue until it is empty; returns at once if another process does."""
     queue, lock = Queue(folder), Lock(folder / RUNNER_LOCK)
@@ -291,15 +332,9 @@ def look_after(folder: Path) -> None:
                 children.pop(run)
             queue.settle()
             while (job := queue.claim()) is not None:
-                name, slots = job
-                run = Run(folder / name)
-                if run.state()["state"] != "queued":
-                    queue.ended(name)
-                    continue
-                gpus = queue.settings()["gpus"]
-                child = start(run, gpus_of(slots, gpus) if gpus else "")
-                children[name] = child
-                queue.started(name, child.pid, start_mark(child.pid) or "gone")
+                child = _begin(queue, *job)
+                if child is not None:
+                    children[job[0]] = child
             if not queue.busy():
                 break
             time.sleep(LOOK_EVERY)
@@ -311,7 +346,11 @@ def look_after(folder: Path) -> None:
 def ensure_runner(folder: Path) -> None:
     """Start a runner for a folder unless one looks after it; it outlives this process."""
     queue, lock = Queue(folder), Lock(folder / RUNNER_LOCK)
+    if any(each.poll() for each in STARTED):
+        _TROUBLE[folder] = time.monotonic()
     STARTED[:] = [each for each in STARTED if each.poll() is None]
+    if time.monotonic() - _TROUBLE.get(folder, -REST) < REST:  # or each look would start one more
+        return
     if not queue.busy() or not lock.take():
         return
     lock.give()
@@ -323,6 +362,7 @@ def ensure_runner(folder: Path) -> None:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=surroundings(os.environ),
             )
         )
 

@@ -23,8 +23,11 @@ CHECKPOINTS, PICTURES, STOP, BEAT = "checkpoints", "pictures", "stop", "beat"
 NOW, AT_ONCE = "now", "ended at once"  # what the file `stop` says then, and the reason
 HANDED = "engine.json"  # a file of its own: the trainer writes the state at any moment
 BEAT_EVERY, SILENCE = 5.0, 120.0  # seconds; a file system shared by machines may be slow to tell
+NUMBERS = (
+    "step", "steps", "tries", "created", "started", "updated", "rate", "seconds_left", "memory",
+)  # fmt: skip
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
-WAITING, GOING, ENDED = {"queued", "held"}, {"starting", "running", "stopping"}, {
+WAITING, GOING, ENDED = {"queued"}, {"starting", "running", "stopping"}, {
     "done", "cancelled", "failed", "crashed",
 }  # fmt: skip
 
@@ -56,7 +59,7 @@ class RunStore:
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
         path = self._make(f"{stem}-{stamp}-{int(now % 1 * 1e6):06d}")
         run = Run(path)
-        write_json(path / CONFIG, config.record())
+        write_json(path / CONFIG, config.record(), lasting=True)  # the queue, too, is durable
         write_json(path / ENVIRONMENT, dict(environment or {}))
         run.set_state(state="queued", step=0, steps=config.steps, created=self.clock())
         return run
@@ -142,10 +145,10 @@ class Run:
     def state(self) -> dict[str, Any]:
         """Return where it stands: `state`, `step`, `steps`, and what the trainer last said.
 
-        `state` is queued, held, starting, running, stopping, done, cancelled, failed, or crashed:
+        `state` is queued, starting, running, stopping, done, cancelled, failed, or crashed:
         the last for a trainer that ended without saying so, by its process's identity.
         """
-        found = read_json(self.path / STATE, {"state": "failed", "reason": "no state was written"})
+        found = _sound(read_json(self.path / STATE, NO_STATE))
         if found.get("state") in GOING and not self._lives(found):
             found = {**found, **self._ended(found)}
         if found.get("state") in ("starting", "running") and (self.path / STOP).exists():
@@ -191,11 +194,11 @@ class Run:
         """
         rows: dict[int, dict[str, Any]] = {}
         for line in read_lines(self.path / METRICS):
-            if "resumed" in line:
-                at = int(line["resumed"])
+            if isinstance(line.get("resumed"), int):
+                at = line["resumed"]
                 rows = {step: row for step, row in rows.items() if step <= at}
-            elif "step" in line:
-                rows[int(line["step"])] = line
+            elif isinstance(line.get("step"), int):
+                rows[line["step"]] = line
         return [row for step, row in rows.items() if step >= since]
 
     def alerts(self) -> list[dict[str, Any]]:
@@ -220,7 +223,7 @@ class Run:
         folder = self.path / CHECKPOINTS
         for file in folder.glob("step-*.safetensors") if folder.is_dir() else ():
             number = file.stem.removeprefix("step-")
-            if number.isdecimal():
+            if number.isdecimal() and not file.is_symlink():
                 found.append((int(number), file))
         return sorted(found)
 
@@ -230,7 +233,7 @@ class Run:
         folder = self.path / PICTURES
         for file in folder.glob("step-*.png") if folder.is_dir() else ():
             number, _, title = file.stem.removeprefix("step-").partition("-")
-            if number.isdecimal():
+            if number.isdecimal() and not file.is_symlink():  # which may lead out of the folder
                 found.append((int(number), title, file))
         return sorted(found)
 
@@ -238,6 +241,23 @@ class Run:
         """Add one line to an append-only file of the run."""
         with JsonLines(self.path / name) as file:
             file.write(row)
+
+
+NO_STATE = {"state": "failed", "reason": "no state was written"}
+DAMAGED = {"state": "failed", "reason": "its state.json is damaged; resume it, or delete it"}
+
+
+def _sound(state: dict[str, Any]) -> dict[str, Any]:
+    """A state whose entries are of their kinds, whoever wrote the file."""
+    known = WAITING | GOING | ENDED
+    if not isinstance(state.get("state"), str) or state["state"] not in known:
+        return {**DAMAGED, "step": 0}
+    for name in NUMBERS:
+        if not isinstance(state.get(name), int | float | None) or isinstance(state.get(name), bool):
+            state[name] = None
+    if not isinstance(state.get("pid"), int) or state["pid"] < 1:
+        state["pid"] = None
+    return state
 
 
 CRASHED = "the process ended without a word: killed, out of memory, or the machine went down"
@@ -318,11 +338,18 @@ def read_json(path: Path, default: dict[str, Any] | None = None) -> dict[str, An
     return dict(default)
 
 
-def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a JSON object so that a reader sees the old one or the new one, never a part."""
+def write_json(path: Path, record: Mapping[str, Any], lasting: bool = False) -> None:
+    """Write a JSON object so that a reader sees the old one or the new one, never a part.
+
+    `lasting`: it is on the disk when this returns, and outlasts a loss of power.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        temporary.write_text(json.dumps(_plain(dict(record)), indent=1) + "\n", encoding="utf-8")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(_plain(dict(record)), indent=1) + "\n")
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)

@@ -1,6 +1,10 @@
-"""The environment of a training process: how its threads wait and how it keeps memory."""
+"""The environment of our processes: whose code they load, how threads wait, how memory is kept."""
 
+import os
 from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+from typing import Any
 
 KEPT = 1 << 30  # bytes; buffers of a step below this stay with the process
 
@@ -20,6 +24,28 @@ ALLOCATING = {
 }  # fmt: skip
 
 
+# What a run keeps of the surroundings it was launched in. No PYTHONPATH: a folder of runs that
+# somebody hands on could name its own code.
+CARRIED = ("WORKBENCH_HOME", "WORKBENCH_DATA", "OMP_NUM_THREADS")
+
+
 def surroundings(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a training process: `given`, and what it does not set itself."""
-    return {**WAITING, **ALLOCATING, **given}
+    """Return the environment of a process of ours: `given`, and what it does not set itself."""
+    return {**WAITING, **ALLOCATING, **_own_code(), **given}
+
+
+def surroundings_of(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Return the environment of a run's process: this one's, and what the run carries."""
+    told = environment.get("variables")
+    kept = {k: v for k, v in told.items() if k in CARRIED} if isinstance(told, dict) else {}
+    return surroundings({**os.environ, **{k: v for k, v in kept.items() if isinstance(v, str)}})
+
+
+@cache
+def _own_code() -> dict[str, str]:
+    """Keep the folder one stands in out of imports: a `random.py` there would end the process."""
+    try:
+        metadata.distribution("mask-workbench")
+    except metadata.PackageNotFoundError:  # then that folder may be where the package is
+        return {}
+    return {"PYTHONSAFEPATH": "1"}

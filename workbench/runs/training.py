@@ -295,10 +295,12 @@ def _loop(run: Run, trainer: Trainer, writer: Writer, should_stop: Callable[[], 
                 _offending(run, trainer, writer, problem)
                 raise
             if stop and not last:
+                by_signal = not stop_file.exists()  # then it may be the machine that goes down
                 stop_file.unlink(missing_ok=True)
                 writer.state(
                     state="cancelled",
                     reason="stopped after a checkpoint",
+                    by_signal=by_signal,
                     **writer.progress(trainer.step),
                 )
                 return "cancelled"
