@@ -26,6 +26,7 @@ from workbench.runs.queue import Queue, ensure_runner
 from workbench.runs.rehearsing import preflight
 from workbench.runs.spelling import command
 from workbench.runs.store import CHECKPOINTS, Run, RunStore
+from workbench.runs.training import train
 
 LONG = 1_000_000
 
@@ -137,6 +138,26 @@ def test_a_damaged_picture_is_named_and_left_out_up_to_the_limit(
     run = store.create(config)
     assert trainers.train(run) == 1
     assert run.state()["problem"] == "data" and "photo" in run.state()["reason"]
+
+
+def test_a_run_does_not_go_on_with_other_pictures(
+    store: RunStore, small: Small, tmp_path: Path
+) -> None:
+    folder = picture_folder(tmp_path / "photos", 16)
+    (folder / "photo3.png").write_bytes((folder / "photo3.png").read_bytes()[:60])
+    run = store.create(small(data=f'folder(path="{folder}")', size=16, patch=4, batch=4, steps=3))
+    stops = iter([True, False, False])
+    assert train(run, should_stop=lambda: next(stops)) == "cancelled"
+    (folder / "photo0.png").rename(folder / "another.png")
+    with pytest.raises(BadInput, match="12 pictures of other names or classes in folder"):
+        train(run)
+    (folder / "another.png").unlink()
+    with pytest.raises(BadInput, match="begun with 12 pictures and now there are 11 in folder"):
+        train(run)
+    picture_folder(tmp_path / "more", 1)
+    (tmp_path / "more" / "photo0.png").rename(folder / "photo0.png")
+    assert train(run, should_stop=lambda: False) == "done"
+    assert [row["kind"] for row in run.alerts()] == ["data"]  # told once, not at every start
 
 
 def test_a_data_folder_that_is_gone_is_named(

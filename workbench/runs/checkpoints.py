@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,16 @@ MODEL, STATE = "model.", "optimiser."
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds: the step it was written after, the run's record, tensors by name."""
+    """What a file holds: the step it was written after, the run's record, tensors by name.
+
+    `data` is the mark of the pictures it was trained on, {} in files that are too old to hold it.
+    """
 
     step: int
     record: dict[str, Any]
     tensors: dict[str, Tensor]
     numbers: dict[str, Any]
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 def save(
@@ -34,6 +38,7 @@ def save(
     model: nn.Module,
     optimisers: "list[torch.optim.Optimizer]",
     keep: int,
+    data: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write `step-N.safetensors` and let go of all but the newest `keep`.
 
@@ -54,6 +59,7 @@ def save(
         else:
             numbers[name] = value
     told = {"step": str(step), "record": json.dumps(record), "numbers": json.dumps(numbers)}
+    told["data"] = json.dumps(dict(data or {}))
     path = folder / f"step-{step:08d}.safetensors"
     temporary = folder / f".{path.name}.{os.getpid()}"
     try:
@@ -93,7 +99,11 @@ def load(path: Path) -> Checkpoint:
             told = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         return Checkpoint(
-            int(told["step"]), json.loads(told["record"]), tensors, json.loads(told["numbers"])
+            int(told["step"]),
+            json.loads(told["record"]),
+            tensors,
+            json.loads(told["numbers"]),
+            json.loads(told.get("data", "{}")),
         )
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise BadInput(

@@ -137,20 +137,22 @@ class Trainer:
             return
         record = {**self.config.record(), "carried": self.carried}
         parts, keep = self.optimiser.parts, self.config.keep
-        checkpoints.save(run.path / CHECKPOINTS, self.step, record, self.model, parts, keep)
+        place, data = run.path / CHECKPOINTS, self.pictures.mark()
+        checkpoints.save(place, self.step, record, self.model, parts, keep, data)
 
     def restore(self, run: Run) -> bool:
         """Go to the newest checkpoint; returns whether there was one.
 
         Raises:
-            BadInput: the run's configuration is not the one the checkpoint was made with; the
-                sentence names what differs.
+            BadInput: the run's configuration or pictures are not those the checkpoint was made
+                with; the sentence names what differs.
         """
         found = checkpoints.newest(run.path / CHECKPOINTS)
         if found is None:
             return False
         carried = found.record.pop("carried", [])
         check_same(found.record, self.config.record(), run.id)
+        check_same_data(found.data, self.pictures.mark(), run)
         checkpoints.restore_model(found, self.model)
         checkpoints.restore_optimisers(found, self.optimiser.parts)
         self.step, self.carried = found.step, carried
@@ -184,6 +186,24 @@ def check_same(old: dict[str, Any], new: dict[str, Any], name: str) -> None:
             f"{name} was begun with another configuration ({said}); put these back, or start a new "
             "run with them."
         )
+
+
+def check_same_data(old: dict[str, Any], new: dict[str, Any], run: Run) -> None:
+    """Refuse to go on with other pictures; `old` is {} where the checkpoint is too old to tell.
+
+    Raises:
+        BadInput: with their numbers, or that their names or classes are others.
+    """
+    if not old or old == new:
+        return
+    was, now = old["pictures"], new["pictures"]
+    said = f"{was:,} pictures and now there are {now:,}"
+    if was == now:
+        said = f"{was:,} pictures of other names or classes"
+    raise BadInput(
+        f"{run.id} was begun with {said} in {run.config.data}; put them back, or start a new run "
+        "with these."
+    )
 
 
 def train(
@@ -222,8 +242,11 @@ def train(
         saved = run.checkpoints()
         begun = saved[-1][0] if saved else 0
         writer.state(state="running", step=begun, steps=config.steps, reason="", alert="")
+        told_of = {row.get("sentence") for row in run.alerts()}  # before it went on
         for name, reason in pictures.skipped:
-            writer.alert("data", 0, f"{name} was left out: {reason}", name=name)
+            said = f"{name} was left out: {reason}"
+            if said not in told_of:
+                writer.alert("data", 0, said, name=name)
         trainer = Trainer.ready(parts, pictures, where, team)
         if trainer.restore(run):
             writer.resumed(trainer.step)

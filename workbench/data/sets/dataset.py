@@ -1,5 +1,6 @@
 """What every data set shares: knobs, and pictures decoded once into memory."""
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,6 +51,16 @@ class Pictures:
     def name(self, row: int) -> str:
         """What row i is called; its number where the set has no names."""
         return self.names[row] if len(self.names) else f"#{row}"
+
+    def mark(self) -> dict[str, Any]:
+        """What tells that a run goes on with the same pictures in the same order.
+
+        `pictures`, how many, and `names`, SHA-256 of what they are called and their labels.
+        """
+        told = hashlib.sha256("\n".join(self.names).encode())
+        if self.labels is not None:
+            told.update(self.labels.tobytes())
+        return {"pictures": len(self), "names": told.hexdigest()}
 
     def rows(self, keep: "slice | NDArray[Any]") -> "Pictures":
         """The same set with some rows only."""
