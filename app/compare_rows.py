@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 from workbench.errors import BadInput
 from workbench.plots.error_curve import COLOURS
-from workbench.runs.boards import Board, board, usual_axes, written
+from workbench.runs.boards import Board, board, usual_axes
 from workbench.runs.comparing import Comparison, compare
 from workbench.runs.labels import axis_names
-from workbench.runs.series import ACROSS, LOSS, Across, curves, names_of, over_seeds
+from workbench.runs.scores import Measure
+from workbench.runs.series import ACROSS, LOSS, Across, curves, names_of, over_seeds, thin
 from workbench.runs.store import ENDED, ID, Run, RunStore
 from workbench.runs.sweeps import Sweep, SweepStore, spoken
 
@@ -144,8 +145,7 @@ def _differing(found: Comparison) -> dict[str, Any]:
     """Knobs that differ, and results: a name and one text a run."""
     knobs = [[name, [_text(row["knobs"][name]) for row in found.rows]] for name in found.differing]
     results = [
-        [metric, [_score(row["metrics"].get(metric), metric) for row in found.rows]]
-        for metric in found.metrics
+        [metric, [_score(found, row, metric) for row in found.rows]] for metric in found.metrics
     ]
     alike = len(next(iter(found.records.values()))) - len(found.differing)
     return {"knobs": knobs, "results": results, "alike": alike}
@@ -155,20 +155,20 @@ def _text(value: Any) -> str:
     return "–" if value in (None, "") else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _score(value: float | None, metric: str) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.4g}" if metric == LOSS else f"{100 * value:.1f}%"
+def _score(found: Comparison, row: Mapping[str, Any], metric: str) -> str:
+    value = row["metrics"].get(metric)
+    return "–" if value is None else found.measures[metric].written(value)
 
 
 def _table(found: Comparison) -> dict[str, Any]:
     """One row for the runs that differ in the seed only: means with intervals."""
     rows: list[dict[str, Any]] = []
     for group in found.groups:
+        means = [group["metrics"].get(name) for name in found.metrics]
         cells = [
-            {"text": written(group["metrics"][name], name), "count": group["metrics"][name].count}
-            if name in group["metrics"] else {"text": "–", "count": 0}
-            for name in found.metrics
+            {"text": "–", "count": 0} if mean is None
+            else {"text": found.measures[name].written(mean.mean, mean.half), "count": mean.count}
+            for name, mean in zip(found.metrics, means, strict=True)
         ]  # fmt: skip
         rows.append({"label": group["label"], "count": len(group["runs"]), "cells": cells})
     return {"metrics": found.metrics, "rows": rows}
@@ -187,9 +187,9 @@ def _curves(runs: Sequence[Run], found: Comparison, asked: Asked, mean: bool) ->
             {
                 "label": line.label, "key": line.runs[0], "x": _short(line.x), "y": _short(line.y),
                 "low": _short(line.low or []), "high": _short(line.high or []),
-                "colour": COLOURS[at % len(COLOURS)], "dash": DASHES[at // len(COLOURS) % 6],
+                "colour": COLOURS[at % len(COLOURS)], "dash": DASHES[at % len(DASHES)],
             }
-            for at, line in enumerate(lines)
+            for at, line in enumerate(map(thin, lines))
         ],
     }  # fmt: skip
 
@@ -231,20 +231,24 @@ def _board(found: Comparison, asked: Asked, whole: bool) -> dict[str, Any] | Non
     others = [name for name in (asked.columns, *reversed(usual)) if name in names and name != up]
     across = next(iter(others), "")
     made = board(found, up, across, metric)
-    if not whole and (len(made.rows) < 2 or len(made.columns) < 2):
+    measure = found.measures.get(metric, Measure())
+    filled = [bool(cell.runs) for row in made.cells for cell in row]
+    sparse = not (asked.rows or asked.columns) and 2 * sum(filled) < len(filled)
+    if not whole and (len(made.rows) < 2 or len(made.columns) < 2 or sparse):
         return None
     return {
         "axes": names, "metrics": found.metrics or [LOSS], "metric": metric,
         "up": up, "across": across, "rows": made.rows, "columns": made.columns,
-        "mixed": made.mixed, "cells": _cells(made, metric),
+        "mixed": made.mixed, "cells": _cells(made, measure),
+        "higher": measure.higher, "told": measure.told, "marked": made.best is not None,
     }  # fmt: skip
 
 
-def _cells(made: Board, metric: str) -> list[list[dict[str, Any]]]:
+def _cells(made: Board, measure: Measure) -> list[list[dict[str, Any]]]:
     return [
         [
             {
-                "text": cell.written(metric) if cell.runs else "–",
+                "text": cell.written(measure) if cell.runs else "–",
                 "made": cell.mean is not None,
                 "count": 0 if cell.mean is None else cell.mean.count,
                 "of": len(cell.runs),

@@ -1,5 +1,6 @@
 """Runs beside each other on folders written by hand, with numbers worked out on paper."""
 
+import json
 from typing import Any
 
 import pytest
@@ -105,6 +106,55 @@ def test_seeds_are_one_curve_with_a_band(runs: list[Run]) -> None:
     assert (line.x, line.y, line.low, line.high) == ([2, 4], [3, 4], [3, 2], [3, 6])
 
 
+def test_seeds_are_matched_by_step_before_they_are_thinned(store: RunStore, small: Small) -> None:
+    found = [store.create(small(steps=5000, seed=seed)) for seed in (0, 1)]
+    for run, rows in zip(found, (400, 500), strict=True):  # of y = x, one has come further
+        lines = "".join(
+            json.dumps({"step": 10 * at, "loss": 10 * at}) + "\n" for at in range(1, rows)
+        )
+        (run.path / METRICS).write_text(lines)
+    (line,) = over_seeds(curves(found, ["a", "b"]), [[run.id for run in found]], ["both"])
+    assert line.x[-1] == 3990 and line.x == line.y == line.low == line.high
+    told = compared(store, Asked(runs=tuple(run.id for run in found), mean="1"))["curves"]["lines"]
+    assert len(told) == 1 and told[0]["low"] == told[0]["high"] == told[0]["x"]
+
+
+def measured(store: RunStore, small: Small, objective: str, sentence: str, value: float) -> Run:
+    """A run of an objective with a measure "error" of its own."""
+    run = written(store, small, objective=objective, mask="random(ratio=0.5)")
+    row = {"value": value, "higher": False, "metric": sentence, "measures": {"error": {}}}
+    run.append(EVALUATIONS, {"protocol": "metric", "step": 6, **row})
+    run.append(EVALUATIONS, {"protocol": "metric@initial", "step": "initial", **row, "value": 2.0})
+    return run
+
+
+def test_an_error_is_no_share_and_the_lowest_is_best(store: RunStore, small: Small) -> None:
+    found = [measured(store, small, "mae()", "squared error", value) for value in (0.427, 0.3)]
+    found += [written(store, small, lr=0.5)]
+    told = compare(found)
+    assert told.metrics == ["error", "loss", "error@initial"]
+    assert not told.measures["error"].share and not told.measures["error"].higher
+    assert told.measures["error"].written(0.427) == "0.427"
+    records = [run.record for run in found]
+    assert axis_names(records)[-1] == "lr" and told.rows[2]["metrics"] == {"loss": 1.0}
+    runs = [measured(store, small, "mae()", "e", value) for value in (0.4, 0.3)]
+    for run, seed in zip(runs, (1, 2), strict=True):
+        (run.path / "config.json").write_text(json.dumps({**run.record, "seed": seed}))
+    assert board(compare([store.get(run.id) for run in runs]), "seed", "", "error").best == (1, 0)
+
+
+def test_measures_of_two_objectives_share_no_row(store: RunStore, small: Small) -> None:
+    found = compare([
+        measured(store, small, "mae()", "squared error of a patch", 0.4),
+        measured(store, small, "simmim()", "absolute error of a patch", 0.3),
+    ])  # fmt: skip
+    names = ["error: squared error of a patch", "error: absolute error of a patch"]
+    assert found.metrics[:2] == names
+    made = board(found, "objective", "", "loss")
+    assert made.best is None  # losses of two objectives are no measure of one thing
+    assert board(found, "objective", "", names[0]).best is None
+
+
 def test_the_matrix_holds_means_intervals_and_pictures(runs: list[Run]) -> None:
     found = compare(runs)
     assert found.metrics == ["knn", "loss"] and usual_axes(found) == ("mask", "ratio")
@@ -114,8 +164,9 @@ def test_the_matrix_holds_means_intervals_and_pictures(runs: list[Run]) -> None:
     # mean 0.85, s = 0.0707, Student's t(0.975, 1) = 12.706: half 12.706 * 0.0707 / sqrt(2)
     assert cell.mean is not None and cell.mean.mean == pytest.approx(0.85)
     assert cell.mean.half == pytest.approx(12.7062 * 0.05, rel=1e-4)
-    assert cell.runs == (runs[0].id, runs[1].id) and cell.written("knn") == "85.0 ± 63.5%"
-    assert made.cells[1][1].written("knn") == "95.0%"  # of one seed there is no interval
+    knn = found.measures["knn"]
+    assert cell.runs == (runs[0].id, runs[1].id) and cell.written(knn) == "85.0 ± 63.5%"
+    assert made.cells[1][1].written(knn) == "95.0%"  # of one seed there is no interval
     assert made.best == (1, 1) and made.mixed == []
     assert cell.picture is not None and cell.picture[0] == runs[0].id
     assert cell.picture[1].name == "step-00000006-reconstruction.png"

@@ -286,19 +286,17 @@ def compare(
         raise BadInput("nothing to compare; name two runs or more, or a sweep with --group.")
     result = beside(found)
     knobs = [name for name in result.differing if name != "seed"]
-    metrics = list(dict.fromkeys(name for each in result.groups for name in each["metrics"]))
+    metrics = result.metrics
     rows: list[list[str]] = []
     for each in result.groups:
         cells = [str(each["knobs"].get(name, "")) for name in knobs]
-        rows.append([*cells, str(len(each["runs"])), *(_mean(each, name) for name in metrics)])
+        means = [each["metrics"].get(name) for name in metrics]
+        told = [
+            "–" if mean is None else result.measures[name].written(mean.mean, mean.half)
+            for name, mean in zip(metrics, means, strict=True)
+        ]
+        rows.append([*cells, str(len(each["runs"])), *told])
     say(result.as_dict(), table([*knobs, "runs", *metrics], rows), as_json)
-
-
-def _mean(group: dict[str, Any], metric: str) -> str:
-    found = group["metrics"].get(metric)
-    if found is None:
-        return "–"
-    return f"{found.mean:.4g}" + (f" ± {found.half:.2g}" if found.half is not None else "")
 
 
 @runs.command("queue")

@@ -63,7 +63,8 @@ def shown(sweep: "Sweep") -> list[str]:
         metric = found.metrics[0]
         made = board(found, up, across, metric)
         lines += ["", f"{metric}: {up or 'all'} down, {across or 'all'} across"]
-        cells = [[cell.written(metric) for cell in row] for row in made.cells]
+        measure = found.measures[metric]
+        cells = [[cell.written(measure) for cell in row] for row in made.cells]
         rows = [[name, *row] for name, row in zip(made.rows, cells, strict=True)]
         lines += table(("", *made.columns), rows)
     for run in runs:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from workbench.runs.comparing import Comparison, Mean, mean
 from workbench.runs.labels import RATIO, SEEDS, axis_names, value_of
+from workbench.runs.scores import Measure
 from workbench.runs.series import LOSS
 
 TITLES = ("reconstruction", "seen", "original")
@@ -23,17 +24,18 @@ class Cell:
     states: dict[str, int] = field(default_factory=dict)
     picture: tuple[str, Path] | None = None
 
-    def written(self, metric: str) -> str:
+    def written(self, measure: Measure) -> str:
         """The mean with its interval as text, or what the runs are at."""
         if self.mean is None:
             return ", ".join(f"{n} {state}" for state, n in self.states.items()) or "–"
-        return written(self.mean, metric)
+        return measure.written(self.mean.mean, self.mean.half)
 
 
 @dataclass(frozen=True)
 class Board:
     """`rows` and `columns` are values, `cells` a list a row, `best` the place of the best mean.
 
+    Losses of several objectives have no best: each is of its own making.
     `mixed` names knobs beside the seed that differ within a cell, so that its mean is over them.
     """
 
@@ -44,22 +46,11 @@ class Board:
     mixed: list[str]
 
 
-def written(found: Mean, metric: str) -> str:
-    """A mean with half of its 95% interval as text; what is no loss is a share, shown in percent.
-
-    >>> written(Mean(0.861, 0.0123, 2), "knn"), written(Mean(0.5, None, 1), "loss")
-    ('86.1 ± 1.2%', '0.5')
-    """
-    if metric == LOSS:
-        return f"{found.mean:.4g}" + (f" ± {found.half:.2g}" if found.half is not None else "")
-    half = "" if found.half is None else f" ± {100 * found.half:.1f}"
-    return f"{100 * found.mean:.1f}{half}%"
-
-
 def usual_axes(found: Comparison) -> tuple[str, str]:
     """Return what goes down and what goes across unless it is chosen; "" for nothing.
 
-    Masks down and ratios across where they differ; seeds only where nothing else does.
+    Masks down and ratios across where they differ; seeds only where nothing else does. A knob that
+    follows from what goes down does not go across: it would leave most cells empty.
     """
     names = axis_names(list(found.records.values()))
     free = [name for name in names if name not in SEEDS]
@@ -67,8 +58,14 @@ def usual_axes(found: Comparison) -> tuple[str, str]:
         return "", next(iter(names), "")
     others = [name for name in free if name != RATIO]
     up = "mask" if "mask" in free else next(iter(others), "")
-    across = RATIO if RATIO in free else next((name for name in free if name != up), "")
-    return up, across
+    rest = [name for name in sorted(free, key=lambda name: name != RATIO) if name != up]
+    return up, next((name for name in rest if not _follows(found, name, up)), "")
+
+
+def _follows(found: Comparison, name: str, other: str) -> bool:
+    """Whether each value of one knob comes with a single value of another."""
+    pairs = {(value_of(each, other), value_of(each, name)) for each in found.records.values()}
+    return len(pairs) == len({value for value, _ in pairs})
 
 
 def board(found: Comparison, rows: str, columns: str, metric: str) -> Board:
@@ -78,7 +75,7 @@ def board(found: Comparison, rows: str, columns: str, metric: str) -> Board:
         found: of the runs.
         rows: a knob as `axis_names` has it, "" for one row.
         columns: the same.
-        metric: "loss" or a protocol's name.
+        metric: "loss" or another name of `Comparison.metrics`.
     """
     ups = _values(found, rows)
     acrosses = _values(found, columns)
@@ -88,8 +85,11 @@ def board(found: Comparison, rows: str, columns: str, metric: str) -> Board:
         (i, j): cell.mean.mean
         for i, row in enumerate(cells) for j, cell in enumerate(row) if cell.mean is not None
     }  # fmt: skip
-    choose = min if metric == LOSS else max
-    best = choose(means, key=lambda place: means[place]) if len(means) > 1 else None
+    choose = max if found.measures.get(metric, Measure()).higher else min
+    one = (
+        metric != LOSS or len({value_of(each, "objective") for each in found.records.values()}) < 2
+    )
+    best = choose(means, key=lambda place: means[place]) if one and len(means) > 1 else None
     records = [[found.records[id] for id in cell.runs] for row in cells for cell in row]
     mixed = dict.fromkeys(name for each in records for name in axis_names(each))
     return Board(ups, acrosses, cells, best, [name for name in mixed if name not in SEEDS])

@@ -3,12 +3,14 @@
 import json
 import math
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workbench.runs.labels import SEEDS, TOLD, labelled, varied
+from workbench.runs.scores import Measure, scores, told_apart
 from workbench.runs.series import LOSS, series
 from workbench.runs.store import Run
 
@@ -30,7 +32,7 @@ class Comparison:
     differing `knobs` and `metrics` by name: the newest score of every evaluation, and the last
     logged `loss`. A group holds `label`, `knobs`, `runs` and a `Mean` by metric. `curves` are
     (steps, losses) by run, `records` the configurations, `pictures` what the folders hold:
-    (step, title, file).
+    (step, title, file). `measures` says of each metric in which unit and which way is better.
     """
 
     differing: list[str]
@@ -39,12 +41,16 @@ class Comparison:
     curves: dict[str, tuple[list[int], list[float]]] = field(default_factory=dict)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     pictures: dict[str, list[tuple[int, str, Path]]] = field(default_factory=dict)
+    measures: dict[str, Measure] = field(default_factory=dict)
 
     @property
     def metrics(self) -> list[str]:
-        """All metrics, scores before the loss, those of untrained weights last."""
-        names = dict.fromkeys(name for row in self.rows for name in row["metrics"])
-        return sorted(names, key=lambda name: ("@" in name, name == LOSS))
+        """All metrics, scores before the loss, those of untrained weights last.
+
+        What most runs were measured by comes first.
+        """
+        names = Counter(name for row in self.rows for name in row["metrics"])
+        return sorted(names, key=lambda name: ("@" in name, name == LOSS, -names[name]))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -53,8 +59,10 @@ class Comparison:
             for group in self.groups
         ]
         curves = {k: {"step": x, "loss": y} for k, (x, y) in self.curves.items()}
+        measures = {name: vars(each) for name, each in self.measures.items()}
         return {
             "differing": self.differing, "rows": self.rows, "groups": groups, "curves": curves,
+            "measures": measures,
         }  # fmt: skip
 
 
@@ -66,22 +74,17 @@ def compare(runs: Sequence[Run]) -> Comparison:
     rows: list[dict[str, Any]] = []
     curves: dict[str, tuple[list[int], list[float]]] = {}
     together: dict[str, list[dict[str, Any]]] = {}
-    for run in runs:
+    found = told_apart([scores(run.evaluations(), series(run, LOSS)[1]) for run in runs])
+    measures = {name: measure for each in found for name, (measure, _) in each.items()}
+    for run, scored in zip(runs, found, strict=True):
         state, record = run.state(), records[run.id]
         steps, losses = series(run, LOSS)
-        metrics = {
-            str(row["protocol"]): float(number)
-            for row in run.evaluations()
-            if isinstance(number := row.get("accuracy", row.get("value")), int | float)
-            and "protocol" in row
-        }
-        if losses:
-            metrics[LOSS] = losses[-1]
         curves[run.id] = ([int(step) for step in steps], losses)
         row = {
             "id": run.id, "name": record.get("name", ""), "label": labels[run.id],
             "state": state["state"], "step": state.get("step"), "steps": state.get("steps"),
-            "reason": state.get("reason", ""), "metrics": metrics,
+            "reason": state.get("reason", ""),
+            "metrics": {name: number for name, (_, number) in scored.items()},
             "knobs": {name: record.get(name) for name in differing},
         }  # fmt: skip
         rows.append(row)
@@ -90,7 +93,7 @@ def compare(runs: Sequence[Run]) -> Comparison:
     shared = labelled(records, SEEDS)
     groups = [_group(each, differing, shared) for each in together.values()]
     pictures = {run.id: run.pictures() for run in runs}
-    return Comparison(differing, rows, groups, curves, records, pictures)
+    return Comparison(differing, rows, groups, curves, records, pictures, measures)
 
 
 def _group(

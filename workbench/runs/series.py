@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -18,7 +18,10 @@ POINTS = 400
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a chart: x and y, and with several seeds the lowest and highest beside the mean."""
+    """A line of a chart: x and y, and with several seeds the lowest and highest beside the mean.
+
+    `steps` are those of the points; seeds are matched by them.
+    """
 
     label: str
     runs: tuple[str, ...]
@@ -26,6 +29,7 @@ class Curve:
     y: list[float]
     low: list[float] | None = None
     high: list[float] | None = None
+    steps: list[float] = field(default_factory=list)
 
 
 def logged(run: Run) -> list[dict[str, Any]]:
@@ -108,12 +112,12 @@ def curves(
     across: Across = "step",
     smooth: float = 0.0,
 ) -> list[Curve]:
-    """Return one curve a run, at most 400 points each."""
+    """Return one curve a run, with all of its points; see `thin`."""
     out: list[Curve] = []
     for run, label in zip(runs, labels, strict=True):
         x, y = series(run, name, across)
-        x, y = thinned(x), thinned(smoothed(y, smooth))
-        out.append(Curve(label, (run.id,), x, y))
+        steps = series(run, name)[0]
+        out.append(Curve(label, (run.id,), x, smoothed(y, smooth), steps=steps))
     return out
 
 
@@ -122,8 +126,10 @@ def over_seeds(
 ) -> list[Curve]:
     """Return one curve a group of runs: the mean, with the lowest and highest, where all have been.
 
+    Runs of a group that have no step in common stay lines of their own.
+
     Args:
-        found: one curve a run.
+        found: one curve a run, with all of its points: what was thinned has other steps.
         groups: ids of runs that belong together.
         labels: what each group is called.
     """
@@ -131,15 +137,26 @@ def over_seeds(
     out: list[Curve] = []
     for ids, label in zip(groups, labels, strict=True):
         members = [by_run[each] for each in ids if by_run[each].x]
-        if len(members) < 2:
-            out += [Curve(label, tuple(ids), each.x, each.y) for each in members]
+        points = [dict(zip(m.steps, zip(m.x, m.y, strict=True), strict=True)) for m in members]
+        shared = [step for step in (points[0] if points else ()) if all(step in p for p in points)]
+        if len(members) < 2 or not shared:
+            alone = len(members) < 2
+            out += [replace(each, label=label, runs=tuple(ids) if alone else each.runs)
+                    for each in members]  # fmt: skip
             continue
-        count = min(len(each.x) for each in members)
-        rows = list(zip(*(each.y[:count] for each in members), strict=True))
-        x = [statistics.fmean(each) for each in zip(*(m.x[:count] for m in members), strict=True)]
+        rows = [[each[step][1] for each in points] for step in shared]
+        x = [statistics.fmean(each[step][0] for each in points) for step in shared]
         mean = [statistics.fmean(row) for row in rows]
-        out.append(Curve(label, tuple(ids), x, mean, list(map(min, rows)), list(map(max, rows))))
+        low, high = list(map(min, rows)), list(map(max, rows))
+        out.append(Curve(label, tuple(ids), x, mean, low, high, shared))
     return out
+
+
+def thin(curve: Curve, most: int = POINTS) -> Curve:
+    """Return a curve of at most `most` points, each a mean of neighbours."""
+    low, high = (each and thinned(each, most) for each in (curve.low, curve.high))
+    x, y, steps = (thinned(each, most) for each in (curve.x, curve.y, curve.steps))
+    return Curve(curve.label, curve.runs, x, y, low, high, steps)
 
 
 def thinned(values: Sequence[float], most: int = POINTS) -> list[float]:
