@@ -1,7 +1,5 @@
 """The routes of the Compare and Sweeps views; only menu, plan and start load torch."""
 
-import hashlib
-import json
 from typing import Any
 
 from starlette.requests import Request
@@ -12,7 +10,7 @@ from app import sweep_rows, worker
 from app.asking import asker
 from app.compare_rows import Asked, choices, compared
 from app.routes import guarded
-from app.run_routes import changing
+from app.run_routes import answer, changing
 from workbench.errors import BadInput
 from workbench.runs.queue import ensure_runner
 from workbench.runs.store import RunStore
@@ -21,27 +19,19 @@ from workbench.runs.sweeps import SweepStore
 MOST_CHOICES = 100
 
 
-def answer(record: Any) -> Response:
-    """JSON with a mark by which a page sees whether anything changed."""
-    body = json.dumps(record, allow_nan=False, separators=(",", ":")).encode()
-    mark = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
-    headers = {"etag": mark, "cache-control": "no-cache"}
-    return Response(body, media_type="application/json", headers=headers)
-
-
 @guarded
 def beside(request: Request) -> Response:
     """The runs of an address beside each other, see `app.compare_rows.compared`."""
     store = RunStore()
     asker.look(store)
-    return answer(compared(store, Asked.read(dict(request.query_params))))
+    return answer(request, compared(store, Asked.read(dict(request.query_params))))
 
 
 @guarded
 def offered(request: Request) -> Response:
     """Runs and sweeps to choose from; `find` holds words that must all be found."""
     words = request.query_params.get("find", "")[:200]
-    return answer(choices(RunStore(), words, MOST_CHOICES))
+    return answer(request, choices(RunStore(), words, MOST_CHOICES))
 
 
 @guarded
@@ -50,13 +40,13 @@ def sweeps(request: Request) -> Response:
     store = RunStore()
     asker.look(store)
     ensure_runner(store.folder)
-    return answer({"sweeps": sweep_rows.rows()})
+    return answer(request, {"sweeps": sweep_rows.rows()})
 
 
 @guarded
 def menu(request: Request) -> Response:
     """Presets and masks for a new sweep."""
-    return answer(worker.run(sweep_rows.menu))
+    return answer(request, worker.run(sweep_rows.menu))
 
 
 @changing

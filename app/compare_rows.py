@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from app.run_rows import fits, rows_of
+from app.sentences import whole
 from workbench.errors import BadInput
 from workbench.plots.error_curve import COLOURS
 from workbench.runs.boards import Board, board, usual_axes
 from workbench.runs.comparing import Comparison, compare
-from workbench.runs.labels import axis_names
+from workbench.runs.labels import axis_names, shortened
 from workbench.runs.scores import Measure
 from workbench.runs.series import ACROSS, LOSS, Across, curves, names_of, over_seeds, thin
 from workbench.runs.store import ENDED, ID, Run, RunStore
@@ -59,18 +61,16 @@ def choices(folder: RunStore, words: str, most: int) -> dict[str, Any]:
     wanted = words.lower().split()
     found: list[dict[str, Any]] = []
     fitting = 0
-    for row in folder.table():
-        config = row["config"]
-        told = [str(config.get(k, "")) for k in ("objective", "mask", "data", "group")]
-        text = " ".join([row["id"], str(config.get("name", "")), *told]).lower()
-        if not all(word in text for word in wanted):
+    for row in rows_of(folder.folder).all():
+        if not fits(row, wanted):
             continue
         fitting += 1
         if len(found) < most:
+            told = (row[k] for k in ("objective", "mask", "data"))
             found.append({
-                "id": row["id"], "state": row["state"], "group": told[3],
-                "name": str(config.get("name") or config.get("preset") or "run"),
-                "detail": ", ".join(part for part in told[:3] if part),
+                "id": row["id"], "state": row["state"], "group": row["group"],
+                "name": row["name"] or row["preset"] or "run",
+                "detail": ", ".join(part for part in told if part),
             })  # fmt: skip
     sweeps = [
         {"id": each.id, "name": each.name, "count": len(each)}
@@ -114,7 +114,7 @@ def _chosen(store: RunStore, asked: Asked) -> tuple[Sweep | None, list[Run], lis
             sweep = SweepStore(store.folder).get(asked.sweep)
             runs |= {run.id: run for run in sweep.runs()}
         except BadInput as problem:
-            missing.append(str(problem))
+            missing.append(whole(str(problem)))
     for name in asked.runs:
         try:
             if not ID.fullmatch(name):
@@ -123,7 +123,7 @@ def _chosen(store: RunStore, asked: Asked) -> tuple[Sweep | None, list[Run], lis
             run.config  # noqa: B018 - one whose file is damaged is told here
             runs[run.id] = run
         except BadInput as problem:
-            missing.append(str(problem))
+            missing.append(whole(str(problem)))
     if len(runs) > MOST:
         missing.append(f"{len(runs)} runs are chosen; the first {MOST} are shown.")
     return sweep, list(runs.values())[:MOST], missing
@@ -143,7 +143,10 @@ def _standing(sweep: Sweep | None) -> dict[str, Any] | None:
 
 def _differing(found: Comparison) -> dict[str, Any]:
     """Knobs that differ, and results: a name and one text a run."""
-    knobs = [[name, [_text(row["knobs"][name]) for row in found.rows]] for name in found.differing]
+    knobs = [
+        [name, shortened([_text(row["knobs"][name]) for row in found.rows])]
+        for name in found.differing
+    ]
     results = [
         [metric, [_score(found, row, metric) for row in found.rows]] for metric in found.metrics
     ]
@@ -222,7 +225,7 @@ def address(run: str, path: Path) -> str:
     return f"/api/runs/{quote(run)}/picture/{quote(path.name)}?v={stamp}"
 
 
-def _board(found: Comparison, asked: Asked, whole: bool) -> dict[str, Any] | None:
+def _board(found: Comparison, asked: Asked, always: bool) -> dict[str, Any] | None:
     """The matrix, where runs differ in something that it can be spread over."""
     names = axis_names(list(found.records.values()))
     usual = usual_axes(found)
@@ -234,7 +237,7 @@ def _board(found: Comparison, asked: Asked, whole: bool) -> dict[str, Any] | Non
     measure = found.measures.get(metric, Measure())
     filled = [bool(cell.runs) for row in made.cells for cell in row]
     sparse = not (asked.rows or asked.columns) and 2 * sum(filled) < len(filled)
-    if not whole and (len(made.rows) < 2 or len(made.columns) < 2 or sparse):
+    if not always and (len(made.rows) < 2 or len(made.columns) < 2 or sparse):
         return None
     return {
         "axes": names, "metrics": found.metrics or [LOSS], "metric": metric,

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from app.asking import asker
 from app.preflights import preflights
 from app.routes import guarded
-from app.run_rows import Pages, Rows, thumbnail
+from app.run_rows import Pages, fits, rows_of, thumbnail
 from app.sentences import whole
 from workbench.errors import BadInput
 from workbench.runs import launching
@@ -31,11 +31,6 @@ from workbench.runs.store import ENDED, ID, Run, RunStore
 BODY_LIMIT = 64 * 1024
 MOST_ROWS = 200
 _PICTURE = "private, max-age=86400, immutable"  # the address carries the file's time
-
-
-@cache
-def _rows(folder: str) -> Rows:
-    return Rows(RunStore(folder))
 
 
 @cache
@@ -56,7 +51,7 @@ def _run(request: Request) -> Run:
     return store.get(name)
 
 
-def _json(request: Request, record: Any) -> Response:
+def answer(request: Request, record: Any) -> Response:
     """JSON that a browser which has it already is not sent again."""
     body = json.dumps(record, allow_nan=False, separators=(",", ":")).encode()
     mark = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
@@ -71,7 +66,7 @@ def listed(request: Request) -> Response:
     """A part of the list, the newest first, with what the queue does; `find` and `state` filter."""
     store = RunStore()
     asker.look(store)
-    rows = _rows(str(store.folder)).all()
+    rows = rows_of(store.folder).all()
     going = sum(row["state"] not in ENDED for row in rows)
     words = request.query_params.get("find", "").lower().split()
     state = request.query_params.get("state", "")
@@ -81,7 +76,7 @@ def listed(request: Request) -> Response:
         "rows": shown[: min(count, MOST_ROWS)], "fitting": len(shown), "all": len(rows),
         "going": going, "queue": _queue(store, rows), "folder": str(store.folder),
     }  # fmt: skip
-    return _json(request, record)
+    return answer(request, record)
 
 
 def _fits(row: dict[str, Any], words: list[str], state: str) -> bool:
@@ -89,8 +84,7 @@ def _fits(row: dict[str, Any], words: list[str], state: str) -> bool:
         return False
     if state not in ("", "going") and row["state"] != state:
         return False
-    text = " ".join(str(row[k]) for k in ("id", "name", "objective", "mask", "data", "group"))
-    return all(word in text.lower() for word in words)
+    return fits(row, words)
 
 
 def _number(request: Request, name: str, usual: int) -> int:
@@ -113,7 +107,7 @@ def one(request: Request) -> Response:
     """The page of one run."""
     store = RunStore()
     asker.look(store)
-    return _json(request, _pages(str(store.folder)).page(_run(request)))
+    return answer(request, _pages(str(store.folder)).page(_run(request)))
 
 
 @guarded

@@ -2,7 +2,8 @@
 
 import io
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -60,6 +61,18 @@ class Rows:
         if known is None or known[0] != marks or known[1]["state"] in GOING:
             known = self._known[run.id] = (marks, row_of(run))
         return known[1]
+
+
+@cache
+def rows_of(folder: Path) -> Rows:
+    """The rows of a folder that this process has read so far."""
+    return Rows(RunStore(folder))
+
+
+def fits(row: Mapping[str, Any], words: Sequence[str]) -> bool:
+    """Whether every word, in small letters, is in what the list shows of a run."""
+    text = " ".join(str(row[k]) for k in ("id", "name", "objective", "mask", "data", "group"))
+    return all(word in text.lower() for word in words)
 
 
 def _changed(path: Path) -> int:

@@ -115,7 +115,9 @@ def test_the_page_of_a_run_says_how_to_start_it_again(store: RunStore) -> None:
     launch = {"preset": "digits_mae_tiny", "knobs": {"steps": 12, "name": "a; rm -rf ~"}}
     write_json(run.path / "environment.json", {"launch": launch, "device": "cpu"})
     page = Pages(store).page(run)
-    assert page["command"] == "workbench train digits_mae_tiny steps=12 'name=a; rm -rf ~'"
+    assert (
+        page["command"] == "python -m workbench train digits_mae_tiny steps=12 'name=a; rm -rf ~'"
+    )
     asked: dict[str, Any] = {}
     fake = type("Runs", (), {"launch": lambda *a, **k: asked.update(k, preset=a[-1]) or fake})
     fake.wait = staticmethod(lambda: None)  # type: ignore[attr-defined]

@@ -5,22 +5,22 @@ const BOARD_CSS = `
   table.plain { border-collapse: collapse; font-size: 0.82rem; font-variant-numeric: tabular-nums; min-width: 100%; }
   .plain th, .plain td { text-align: left; padding: 4px 12px 4px 0; border-bottom: 1px solid var(--st-border-color); vertical-align: top; overflow-wrap: anywhere; }
   .plain thead th { font-weight: 600; }
-  .plain tbody th { font-weight: 400; opacity: 0.8; white-space: nowrap; position: sticky; left: 0; background: var(--st-background-color); }
+  .plain tbody th { font-weight: 400; min-width: min(9rem, 28vw); max-width: min(20rem, 38vw); position: sticky; left: 0; background: var(--st-background-color); }
   .plain .result td { font-weight: 600; }
   .plain small { opacity: 0.7; font-weight: 400; white-space: nowrap; }
   .plain td { min-width: 5rem; max-width: 22rem; }
   .board .tools { display: flex; flex-wrap: wrap; gap: 6px 14px; margin-bottom: 6px; font-size: 0.82rem; align-items: center; }
   .board .tools label { display: inline-flex; gap: 5px; align-items: center; }
   .board table { border-collapse: separate; border-spacing: 6px; table-layout: fixed; width: 100%; min-width: var(--wide); }
-  .board th { font-size: 0.82rem; font-weight: 600; }
+  .board th { font-size: 0.82rem; font-weight: 600; text-align: left; }
   .board th[scope="row"], .board thead th:first-child { width: 8.2rem; text-align: left; position: sticky; left: 0; z-index: 1;
     background: var(--st-background-color); overflow-wrap: anywhere; padding-right: 4px; }
   .board td { padding: 0; vertical-align: top; }
   .board td a, .board td .empty { display: block; color: inherit; text-decoration: none; border-radius: 8px; }
-  .board .box { height: 64px; border-radius: 8px; overflow: hidden; background: var(--st-secondary-background-color); }
-  .board .box img { height: 100%; width: 100%; object-fit: cover; object-position: left; display: block; }
+  .board .box { height: 64px; max-width: 512px; border-radius: 8px; overflow: hidden; background: var(--st-secondary-background-color); }
+  .board .box img { height: 100%; width: auto; max-width: none; display: block; }
   .board a:hover .box, .board a:focus-visible .box { box-shadow: 0 0 0 2px var(--st-primary-color); }
-  .board .num { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 8px; font-size: 0.8rem; font-variant-numeric: tabular-nums; padding: 2px 2px; }
+  .board .num { max-width: 512px; display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 8px; font-size: 0.8rem; font-variant-numeric: tabular-nums; padding: 2px 2px; }
   .board .best .num b { color: var(--st-primary-color); }
   .board .num b { font-weight: 600; }
   .board .num small { opacity: 0.65; }
@@ -79,19 +79,21 @@ class SweepBoard {
     this.rows.fill(axes.length ? axes : [["", "–"]], board.up);
     this.columns.fill([...(board.across ? [] : [["", "–"]]), ...axes], board.across);
     this.body.style.setProperty("--wide", `calc(8.2rem + ${board.columns.length} * 112px)`);
-    const head = make("tr", {}, make("th", { class: "soft", text: `${board.up || "all"} \\ ${board.across || "all"}` }),
-      ...board.columns.map((text) => make("th", { scope: "col", text: text || "all" })));
-    const rows = board.rows.map((name, i) => make("tr", {}, make("th", { scope: "row", text: name || "all" }),
+    const head = make("tr", {}, make("th", { class: "soft", text: [board.up || "all", board.across].filter(Boolean).join(" \\ ") }),
+      ...board.columns.map((text) => make("th", { scope: "col", text: text || (board.across ? "–" : "all") })));
+    const rows = board.rows.map((name, i) => make("tr", {}, make("th", { scope: "row", text: name || (board.up ? "–" : "all") }),
       ...board.cells[i].map((cell, j) => this.cell(cell, i, j, `${name} ${board.columns[j]}`.trim()))));
     this.body.replaceChildren(make("table", { "data-table": "matrix" }, make("thead", {}, head), make("tbody", {}, ...rows)));
     const mixed = board.mixed.length ? ` Cells are means over ${board.mixed.join(", ")} too.` : "";
-    const loss = board.metric === "loss" ? " Losses under different masks are not of one task: compare with care." : "";
-    setText(this.note, `The newest picture of each cell's first run; mean over seeds ± half of its 95% interval, the highest mean marked: where intervals overlap it may be chance.${mixed}${loss} A cell opens its run.`);
+    const loss = board.metric === "loss" ? " Losses under different masks or objectives are not of one task: compare with care." : "";
+    const best = board.marked ? `, the ${board.higher ? "highest" : "lowest"} mean marked as best: where intervals overlap it may be chance.` : ".";
+    const told = board.told ? ` Measured is: ${board.told}.` : "";
+    setText(this.note, `The newest picture of each cell's first run; mean over seeds ± half of its 95% interval${best}${mixed}${loss}${told} A cell opens its run.`);
   }
   cell(cell, i, j, label) {
     const image = cell.picture ? make("img", { src: cell.picture, alt: "", draggable: "false" }) : "";
     const seeds = cell.of > 1 ? `${cell.made ? cell.count : 0}/${cell.of} runs` : "";
-    const inner = [make("div", { class: "box" }, image), make("div", { class: "num" }, make("b", { text: cell.text }), make("small", { text: seeds }))];
+    const inner = [make("div", { class: "box" }, image), make("div", { class: "num" }, make("b", { text: cell.best ? `${cell.text} best` : cell.text }), make("small", { text: seeds }))];
     const node = cell.runs.length
       ? make("a", { href: `/runs?run=${encodeURIComponent(cell.runs[0])}`, "aria-label": `${label}: ${cell.text}; opens its run` }, ...inner)
       : make("div", { class: "empty" }, ...inner);

@@ -16,22 +16,12 @@ const CHART_CSS = `
   .chart .none { position: absolute; inset: 0; display: grid; place-items: center; font-size: 0.86rem; }
 `;
 const CHART_HIGH = 230;
-const CHART_PAD = { left: 52, right: 10, top: 14, bottom: 30 };
+const CHART_PAD = { left: 52, right: 10, top: 26, bottom: 30 };
 
 function svg(tag, attributes = {}) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   return node;
-}
-
-// Levels a person reads easily between two values.
-function levels(low, high, count = 4) {
-  const raw = (high - low) / count || 1;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((by) => by * power).find((each) => each >= raw);
-  const found = [];
-  for (let at = Math.ceil(low / step) * step; at <= high + step * 1e-9; at += step) found.push(Math.abs(at) < step * 1e-9 ? 0 : at);
-  return found;
 }
 
 class Chart {
@@ -64,7 +54,9 @@ class Chart {
   }
   // Points are [step, mean, lowest, highest]; `none` is said where there are none.
   show(points, { steps, name, log, alerts = [], saved = [], none = "" }) {
-    Object.assign(this, { points: log ? points.filter((point) => point[2] > 0) : points, steps, name, log, alerts, saved });
+    const { size, title } = unitOf(name);
+    const sized = points.map(([step, ...values]) => [step, ...values.map((value) => value / size)]);
+    Object.assign(this, { points: log ? sized.filter((point) => point[2] > 0) : sized, steps, name: title, log, alerts, saved });
     setText(this.none, this.points.length ? "" : none);
     this.draw();
   }
@@ -97,13 +89,14 @@ class Chart {
     this.axis.setAttribute("d", `M${CHART_PAD.left} ${CHART_PAD.top}V${floor}H${right}`);
     this.alert.setAttribute("d", this.alerts.map((step) => `M${fixed(x(step))} ${CHART_PAD.top}V${floor}`).join(""));
     this.marks.replaceChildren(...this.saved.map((step) => svg("circle", { class: "saved", cx: fixed(x(step)), cy: floor, r: 3 })));
-    const ups = levels(low, high).map((level) => (this.log ? 10 ** level : level));
-    const acrosses = levels(0, last, Math.max(2, Math.round(wide / 130)));
+    const ups = ticks(low, high, 4, this.log);
+    const acrosses = ticks(0, last, Math.max(2, Math.round(wide / 130)));
     this.rules.replaceChildren(svg("path", { class: "rule", d: ups.map((level) => `M${CHART_PAD.left} ${fixed(y(level))}H${right}`).join("") }));
     const text = (words, attributes) => Object.assign(svg("text", attributes), { textContent: words });
     this.texts.replaceChildren(
       ...ups.map((level) => text(brief(level), { x: CHART_PAD.left - 6, y: y(level) + 4, "text-anchor": "end" })),
       ...acrosses.map((step) => text(brief(step), { x: x(step), y: floor + 15, "text-anchor": !step ? "start" : x(step) > right - 20 ? "end" : "middle" })),
+      text(this.name, { x: 0, y: 10 }),
       text("step", { x: right, y: floor + 28, "text-anchor": "end" }));
     const [step, mean] = this.points.at(-1);
     this.svg.setAttribute("aria-label", `${this.name} against step; ${brief(mean)} at step ${Math.round(step)} of ${this.steps}`);

@@ -20,6 +20,8 @@ const CHOICE_CSS = `
   .choice li.idle { padding: 8px 10px; font-size: 0.82rem; }
   .choice h4 { margin: 0 0 4px; font-size: 0.82rem; }
   .choice .chip { border: 1px solid var(--st-border-color); border-radius: 999px; background: none; padding: 0 9px; font-size: 0.78rem; }
+  .choice .chips { display: flex; flex-wrap: wrap; gap: 5px 6px; align-items: center; min-width: 0; }
+  .choice .chips .chip { text-align: left; overflow-wrap: anywhere; }
   .choice .chip:hover { border-color: var(--st-primary-color); }
 `;
 const PAUSE = 180;
@@ -29,7 +31,7 @@ class Choice {
   constructor(change) {
     Object.assign(this, { change, runs: [], sweep: "", offered: null, timer: 0 });
     this.told = make("b");
-    this.chips = make("span");
+    this.chips = make("span", { class: "chips" });
     this.find = make("input", { type: "search", placeholder: "Search by name, objective, mask, data or sweep", "aria-label": "Search runs",
       oninput: () => { clearTimeout(this.timer); this.timer = setTimeout(() => this.ask(), PAUSE); } });
     this.list = make("ul", { "aria-label": "Runs" });
@@ -45,8 +47,8 @@ class Choice {
     const known = new Map((data?.runs ?? []).map((run) => [run.id, run]));
     const count = data?.runs?.length ?? 0;
     setText(this.told, count ? `${count} run${count > 1 ? "s" : ""} compared` : "Choose runs");
-    this.chips.replaceChildren(...(sweep ? [this.chip(`sweep ${data?.sweep?.name ?? sweep}`, () => this.change({ sweep: "" }))] : []), " ",
-      ...runs.slice(0, 8).flatMap((id) => [this.chip(known.get(id)?.label ?? id, () => this.change({ runs: runs.filter((each) => each !== id).join(",") })), " "]),
+    this.chips.replaceChildren(...(sweep ? [this.chip(`sweep ${data?.sweep?.name ?? sweep}`, () => this.change({ sweep: "" }))] : []),
+      ...runs.slice(0, 8).map((id) => this.chip(known.get(id)?.label ?? id, () => this.change({ runs: runs.filter((each) => each !== id).join(",") }))),
       runs.length > 8 ? `and ${runs.length - 8} more` : "");
     if (!count && !this.opened) this.node.open = true;
     this.opened = true;
@@ -67,11 +69,12 @@ class Choice {
   }
   lay() {
     const { runs, sweeps, fitting, folder } = this.offered;
-    const idle = (text) => [make("li", { class: "idle soft", text })];
-    const none = this.find.value ? "Nothing fits these words." : `No runs yet in ${folder}. Start one: python -m workbench train digits_mae_tiny`;
+    const idle = (...inner) => [make("li", { class: "idle soft" }, ...inner)];
+    const none = this.find.value ? ["Nothing fits these words."]
+      : [`No runs yet in ${folder}. `, make("a", { href: "/train?preset=digits_mae_tiny", text: "Train on digits" }), ", or: python -m workbench train digits_mae_tiny"];
     this.list.replaceChildren(...(runs.length ? runs.map((run) => make("li", {}, make("label", {},
       make("input", { type: "checkbox", value: run.id, onchange: (event) => this.flip(run.id, event.target.checked) }),
-      make("span", { text: run.name }), make("span", { class: "state", text: run.state }), make("small", { text: `${run.detail} · ${run.id}` })))) : idle(none)));
+      make("span", { text: run.name }), make("span", { class: "state", text: run.state }), make("small", { text: `${run.detail} · ${run.id}` })))) : idle(...none)));
     this.sweeps.replaceChildren(...(sweeps.length ? sweeps.map((each) => make("li", {}, make("label", {},
       make("input", { type: "checkbox", value: each.id, onchange: (event) => this.change({ sweep: event.target.checked ? each.id : "" }) }),
       make("span", { text: each.name }), make("span", { class: "state", text: `${each.count} runs` })))) : idle(this.find.value ? "No sweep fits." : "No sweeps yet.")));

@@ -18,8 +18,8 @@ const ORDERS_CSS = `
 const HEADERS = { "x-workbench": "runs", "content-type": "application/json" };
 
 // Ask the server to do something; its sentence where it refuses.
-async function order(path, body = {}) {
-  const answer = await fetch(`/api/runs${path}`, { method: "POST", headers: HEADERS, body: JSON.stringify(body) }).catch(() => null);
+async function order(path, body = {}, of = "runs") {
+  const answer = await fetch(`/api/${of}${path}`, { method: "POST", headers: HEADERS, body: JSON.stringify(body) }).catch(() => null);
   if (answer === null) throw new Error("The server does not answer; runs go on without it. Start it again and reload this page.");
   if (!answer.ok) throw new Error((await answer.text()).trim());
   return answer.json();

@@ -18,14 +18,14 @@ const OVERLAY_CSS = `
   .overlay .tip b { display: block; }
   .overlay .tip div { display: grid; grid-template-columns: 14px 1fr auto; gap: 6px; align-items: center; }
   .overlay .none { position: absolute; inset: 0; display: grid; place-items: center; font-size: 0.86rem; }
-  .overlay .legend { display: flex; flex-wrap: wrap; gap: 4px 6px; margin-top: 6px; max-height: 8.4rem; overflow: auto; }
+  .overlay .legend { display: flex; flex-wrap: wrap; gap: 4px 6px; margin-top: 6px; }
   .overlay .legend button { display: inline-flex; gap: 6px; align-items: center; border: 1px solid var(--st-border-color); border-radius: 999px;
-    background: none; padding: 1px 9px; font-size: 0.78rem; }
+    background: none; padding: 1px 9px; font-size: 0.78rem; text-align: left; overflow-wrap: anywhere; }
   .overlay .legend button[aria-pressed="false"] { opacity: 0.45; text-decoration: line-through; }
   .overlay .legend svg, .overlay .tip svg { width: 16px; height: 8px; overflow: visible; flex: none; }
 `;
 const OVERLAY_HIGH = 290;
-const OVERLAY_PAD = { left: 54, right: 12, top: 12, bottom: 34 };
+const OVERLAY_PAD = { left: 54, right: 12, top: 26, bottom: 34 };
 const SPANS = { step: "step", pictures: "pictures seen", seconds: "training time in seconds" };
 const TOLD_LINES = 12;
 
@@ -39,16 +39,6 @@ function drawn(tag, attributes = {}, ...children) {
 function compact(value) {
   if (Math.abs(value) >= 10000) return value.toLocaleString("en", { notation: "compact", maximumFractionDigits: 1 });
   return Number(value.toPrecision(4)).toString();
-}
-
-// Round numbers between two values.
-function rounds(low, high, count = 5) {
-  const raw = (high - low) / count || 1;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 2.5, 5, 10].map((by) => by * power).find((each) => each >= raw * 0.999);
-  const found = [];
-  for (let at = Math.ceil(low / step - 1e-9) * step; at <= high + step * 1e-9; at += step) found.push(Number(at.toPrecision(12)));
-  return found;
 }
 
 function swatch(line) {
@@ -101,7 +91,10 @@ class Overlay {
     this.size.observe(this.area);
   }
   show(curves, { log, off }) {
-    Object.assign(this, { lines: curves.lines, name: curves.y, across: SPANS[curves.x], log, off: new Set(off) });
+    const { size, title } = unitOf(curves.y);
+    const sized = (values) => values.map((value) => value / size);
+    const lines = curves.lines.map((line) => ({ ...line, y: sized(line.y), low: sized(line.low), high: sized(line.high) }));
+    Object.assign(this, { lines, name: title, across: SPANS[curves.x], log, off: new Set(off) });
     this.y.fill(curves.names.map((name) => [name, name]), curves.y);
     this.x.fill(Object.entries(SPANS), curves.x);
     this.logBox.checked = log;
@@ -148,14 +141,15 @@ class Overlay {
     this.svg.setAttribute("viewBox", `0 0 ${wide} ${OVERLAY_HIGH}`);
     const spot = (a, b) => `${x(a).toFixed(1)} ${y(b).toFixed(1)}`;
     const way = (line, values) => line.x.map((a, i) => [a, values[i]]).filter(([, b]) => !this.log || b > 0).map(([a, b]) => spot(a, b));
-    const ups = (this.log ? rounds(low, high, 3) : rounds(low, high)).map((level) => this.log ? 10 ** level : level);
-    const acrosses = rounds(0, last, Math.max(2, Math.round(wide / 120)));
+    const ups = ticks(low, high, 5, this.log);
+    const acrosses = ticks(0, last, Math.max(2, Math.round(wide / 120)));
     const text = (words, attributes) => Object.assign(drawn("text", attributes), { textContent: words });
     this.cross = drawn("path", { class: "cross" });
     this.svg.append(drawn("path", { class: "rule", d: ups.map((level) => `M${OVERLAY_PAD.left} ${y(level).toFixed(1)}H${right}`).join("") }),
       drawn("path", { class: "axis", d: `M${OVERLAY_PAD.left} ${OVERLAY_PAD.top}V${floor}H${right}` }),
       ...ups.map((level) => text(compact(level), { x: OVERLAY_PAD.left - 6, y: y(level) + 4, "text-anchor": "end" })),
       ...acrosses.map((at) => text(compact(at), { x: x(at), y: floor + 15, "text-anchor": "middle" })),
+      text(this.name, { x: 0, y: 10 }),
       text(this.across, { x: right, y: floor + 30, "text-anchor": "end" }),
       ...lines.filter((line) => line.low.length).map((line) => drawn("path", { class: "band", fill: line.colour,
         d: `M${way(line, line.high).join("L")}L${way(line, line.low).reverse().join("L")}Z` })),

@@ -16,12 +16,7 @@ const SWEEPS_CSS = `
 `;
 const LOOK_AGAIN = 2500;
 
-async function sweepOrder(path, body = {}) {
-  const answer = await fetch(`/api/sweeps${path}`, { method: "POST", headers: HEADERS, body: JSON.stringify(body) }).catch(() => null);
-  if (answer === null) throw new Error("The server does not answer; runs go on without it. Start it again and reload this page.");
-  if (!answer.ok) throw new Error((await answer.text()).trim());
-  return answer.json();
-}
+const sweepOrder = (path, body) => order(path, body, "sweeps");
 
 export default mounter((root) => {
   let timer = 0;

@@ -106,7 +106,7 @@ def test_a_sweep_fills_the_matrix(trained: Sweep, visit: Callable[..., Page]) ->
     page.locator(".form .masks").get_by_label("block", exact=True).check()
     page.locator('[data-field="shared"]').fill("steps=20")
     expect(page.locator('[data-found="command"]')).to_have_text(
-        "workbench sweep digits_mae_tiny --over mask=block,random --over ratio=0.5,0.75 "
+        "python -m workbench sweep digits_mae_tiny --over mask=block,random --over ratio=0.5,0.75 "
         "--over seed=0..1 steps=20"
     )
     expect(form).to_have_attribute("data-count", "8")

@@ -67,7 +67,8 @@ def filled_in(page: Page) -> None:
         number(page, knob, "20")
         expect(command(page)).to_contain_text(f"{knob}=20", timeout=SLOW)
     expect(command(page)).to_have_text(
-        "workbench train digits_mae_tiny steps=50000 seed=3 save_every=20 picture_every=20"
+        "python -m workbench train digits_mae_tiny steps=50000 seed=3 save_every=20 "
+        "picture_every=20"
     )
     expect(page).to_have_url(re.compile("preset=digits_mae_tiny.*picture_every=20"))
 

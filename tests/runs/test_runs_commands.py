@@ -101,7 +101,9 @@ def test_a_preflight_measures_and_says_the_command(
         capsys, "train", "digits_mae_tiny", *QUICK, "--preflight", "--dir", str(tmp_path)
     )
     assert status == 0 and told["problems"] == [] and told["pictures"] == 1438
-    assert told["command"].startswith("workbench train digits_mae_tiny dim=32 depth=1 batch=16")
+    assert told["command"].startswith(
+        "python -m workbench train digits_mae_tiny dim=32 depth=1 batch=16"
+    )
     assert 0 < told["memory"] < told["memory_free"] and told["disk"] > told["checkpoint"]
 
 

@@ -71,6 +71,21 @@ def test_runs_of_one_configuration_are_told_apart_by_their_ids(
     assert all(label.endswith(name[-5:]) for name, label in labels.items())
 
 
+def test_runs_that_differ_in_many_knobs_have_short_labels() -> None:
+    def record(preset: str, **knobs: Any) -> dict[str, Any]:
+        return {"preset": preset, "name": "", "lr": 0.1, "dim": 1, "depth": 1, "size": 8} | knobs
+
+    many = {"lr": 0.2, "dim": 2, "depth": 2, "size": 16}
+    records = {"a": record("mae"), "b": record("mae", depth=3), "c": record("beit", **many)}
+    assert labelled(records) == {"a": "mae depth 1", "b": "mae depth 3", "c": "beit"}
+    named = {id: {**each, "name": f"my {id}"} for id, each in records.items()}
+    assert labelled(named) == {"a": "my a", "b": "my b", "c": "my c"}
+    named["c"]["name"] = "my a"
+    assert labelled(named)["c"] == "beit"
+    paths = {id: {"data": f"kept(path='/tmp/runs/{id}.npz')"} for id in "ab"}
+    assert labelled(paths) == {"a": "kept(path='…/a.npz')", "b": "kept(path='…/b.npz')"}
+
+
 def test_a_mask_is_its_strategy_and_other_knobs_and_the_ratio_apart() -> None:
     record = {"mask": 'guided(scores="edges(sigma=1.0)", ratio=ramp(0.5, 0.9))', "lr": 0.001}
     assert value_of(record, "mask") == "guided(scores='edges(sigma=1.0)')"

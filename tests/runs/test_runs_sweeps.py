@@ -143,7 +143,7 @@ def test_a_form_comes_to_runs_and_a_command(workbench_home: Any) -> None:
     told = plan(body)
     assert (told["count"], told["steps"], told["measured"]) == (4, 120, "linear_probe")
     assert told["command"] == (
-        "workbench sweep digits_mae_tiny --over mask=random,block --over seed=0..1 "
+        "python -m workbench sweep digits_mae_tiny --over mask=random,block --over seed=0..1 "
         "steps=30 warmup=2 --name 'a b'"
     )
     assert RunStore().ids() == []  # nothing was started

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.runs.comparing import Comparison, Mean, mean
-from workbench.runs.labels import RATIO, SEEDS, axis_names, value_of
+from workbench.runs.labels import RATIO, SEEDS, axis_names, shortened, value_of
 from workbench.runs.scores import Measure
 from workbench.runs.series import LOSS
 
@@ -92,6 +92,7 @@ def board(found: Comparison, rows: str, columns: str, metric: str) -> Board:
     best = choose(means, key=lambda place: means[place]) if one and len(means) > 1 else None
     records = [[found.records[id] for id in cell.runs] for row in cells for cell in row]
     mixed = dict.fromkeys(name for each in records for name in axis_names(each))
+    ups, acrosses = shortened(ups), shortened(acrosses)
     return Board(ups, acrosses, cells, best, [name for name in mixed if name not in SEEDS])
 
 

@@ -1,6 +1,8 @@
 """What sets runs apart, in few words: knobs of their configurations and of the recipes in them."""
 
 import ast
+import os
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -12,6 +14,9 @@ SEEDS = ("seed",)
 TOLD = ("name", "group", "preset", "schema")  # names, not settings
 RECIPES = ("mask", "objective", "data")
 RATIO = "ratio"
+MOST_KNOBS = 3  # a label of more is not read
+MOST_LETTERS = 60  # of a value in a label
+PATH = re.compile(r"(?<![\w.…])/[^\s'\",;()]+")
 Record = Mapping[str, Any]
 
 
@@ -68,26 +73,71 @@ def _parts(recipe: str) -> tuple[str, dict[str, str]]:
     }
 
 
+def shortened(texts: Sequence[str]) -> list[str]:
+    """Return texts with the folders that all absolute paths in them share written as "…".
+
+    >>> shortened(["kept(path='/a/b/x.npz')", "kept(path='/a/b/y.npz')"])
+    ["kept(path='…/x.npz')", "kept(path='…/y.npz')"]
+    """
+    folders = [path.rpartition("/")[0] for text in texts for path in PATH.findall(text)]
+    common = os.path.commonpath(folders) if folders else ""
+    return [text.replace(f"{common}/", "…/") for text in texts] if len(common) > 1 else list(texts)
+
+
 def labelled(records: Mapping[str, Record], without: Sequence[str] = ()) -> dict[str, str]:
     """Return for each run what it has and others have not, by id: `block 0.5 seed 1`.
 
-    Runs that differ in nothing are told apart by their names, or by the ends of their ids.
+    Where more than three knobs differ, a run is called by its name, or by its preset or objective
+    and what sets it apart from others of that. Runs that differ in nothing are told apart by their
+    names, or by the ends of their ids.
 
     Args:
         records: configurations by id.
         without: knobs that are not told.
     """
     names = [name for name in axis_names(list(records.values())) if name not in without]
-    labels = {
-        id: " ".join(_word(name, value_of(record, name), names) for name in names)
-        or str(record.get("name") or record.get("preset") or "run")
-        for id, record in records.items()
-    }
+    if len(names) > MOST_KNOBS:
+        labels = _called(records, without)
+    else:
+        labels = _told(records, names)
     if without or len(set(labels.values())) == len(labels):
         return labels
     return {id: f"{label} …{id[-5:]}" for id, label in labels.items()}
 
 
+def _told(records: Mapping[str, Record], names: Sequence[str]) -> dict[str, str]:
+    """What runs have of some knobs, or else what they are called."""
+    values = {
+        name: dict(zip(records, shortened([value_of(each, name) for each in records.values()]),
+                       strict=True))
+        for name in names
+    }  # fmt: skip
+    return {
+        id: " ".join(_word(name, values[name][id], names) for name in names)
+        or str(record.get("name") or record.get("preset") or "run")
+        for id, record in records.items()
+    }
+
+
+def _called(records: Mapping[str, Record], without: Sequence[str]) -> dict[str, str]:
+    """The runs' names where each has its own; otherwise what they are of, and some knobs."""
+    given = {id: str(record.get("name") or "") for id, record in records.items()}
+    if not without and all(given.values()) and len(set(given.values())) == len(given):
+        return given
+    alike: dict[str, dict[str, Record]] = {}
+    for id, record in records.items():
+        base = str(record.get("preset") or value_of(record, "objective") or "run")
+        alike.setdefault(base, {})[id] = record
+    found: dict[str, str] = {}
+    for base, each in alike.items():
+        differing = [name for name in axis_names(list(each.values())) if name not in without]
+        told = _told(each, differing[:MOST_KNOBS]) if differing else {}
+        found |= {id: f"{base} {told[id]}" if told else base for id in each}
+    return {id: found[id] for id in records}
+
+
 def _word(name: str, value: str, names: Sequence[str]) -> str:
     alone = name == RATIO and "mask" not in names
+    if len(value) > MOST_LETTERS:
+        value = f"{value[: MOST_LETTERS - 1]}…"
     return value if name in (*RECIPES, RATIO) and value and not alone else f"{name} {value or '–'}"

@@ -24,11 +24,11 @@ def command(preset: str, changed: Mapping[str, Any], engine: str = "") -> str:
     """Return the command line that starts it; `engine` is who runs it, "" for this machine.
 
     >>> command("digits_mae_tiny", {"steps": 20, "name": "a b"})
-    "workbench train digits_mae_tiny steps=20 'name=a b'"
+    "python -m workbench train digits_mae_tiny steps=20 'name=a b'"
     """
     words = [f"{name}={value}" for name, value in changed.items()]
     words += ["--engine", engine] if engine else []
-    return shlex.join(["workbench", "train", preset, *words])
+    return shlex.join(["python", "-m", "workbench", "train", preset, *words])
 
 
 def python(preset: str, changed: Mapping[str, Any], engine: str = "") -> str:

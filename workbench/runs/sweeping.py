@@ -96,7 +96,7 @@ def command(
     preset: str, over: Sequence[str], overrides: Sequence[str], name: str = "", engine: str = ""
 ) -> str:
     """Return the command line that starts a sweep; `over` and `overrides` as they are typed."""
-    words = ["workbench", "sweep", preset]
+    words = ["python", "-m", "workbench", "sweep", preset]
     for text in over:
         words += ["--over", text]
     words += [*overrides, *(["--name", name] if name else [])]
