@@ -4,8 +4,10 @@ import shlex
 from typing import Any
 
 from app.engine_form import offered
+from app.run_rows import seconds_here
 from workbench.errors import BadInput, shown
 from workbench.runs.engines import ENGINES
+from workbench.runs.store import runs_folder
 from workbench.runs.sweeping import command, planned, read_over, sweep
 from workbench.runs.sweeps import Sweep, SweepStore, spoken
 
@@ -42,6 +44,7 @@ def row(found: Sweep) -> dict[str, Any]:
 
 def menu() -> dict[str, Any]:
     """Presets with the masks that each can take; reads the objectives, which takes a while once."""
+    from app.knob_rows import plain
     from workbench.masks import MASKS
     from workbench.objectives import OBJECTIVES
     from workbench.runs.presets import run_presets
@@ -60,7 +63,8 @@ def menu() -> dict[str, Any]:
             ]  # fmt: skip
         usual = (config.mask or objective.default_mask).partition("(")[0]
         found.append({
-            "name": name, "masks": fitting[objective.name], "usual": usual,
+            "name": name, "masks": [[each, plain(each)] for each in fitting[objective.name]],
+            "usual": usual,
             "told": f"{config.steps:,} steps of {config.batch}, {config.size} px, {config.data}",
         })  # fmt: skip
     return {"presets": found, "engines": [name for name, why in offered().items() if not why]}
@@ -111,7 +115,13 @@ def plan(body: dict[str, Any]) -> dict[str, Any]:
         return {**told, "problem": str(problem)}
     measured = sorted({each.evaluate for each in configs})
     steps = sum(each.steps for each in configs)
-    return {**told, "count": len(configs), "steps": steps, "measured": "; ".join(measured)}
+    sizes = {(each.steps, each.batch) for each in configs}
+    one = seconds_here(runs_folder(), preset, *sizes.pop()) if len(sizes) == 1 else None
+    time = f"about {spoken(one * len(configs))}" if one else ""
+    return {
+        **told, "count": len(configs), "steps": steps, "measured": "; ".join(measured),
+        "time": time,
+    }  # fmt: skip
 
 
 def start(body: dict[str, Any]) -> dict[str, Any]:

@@ -78,8 +78,8 @@ class SweepForm {
     setText(this.told, found.told);
     const masks = found.masks;
     const ticked = this.values.masks ? this.values.masks.split(";") : [found.usual];
-    this.masks.replaceChildren(...masks.map((name) => make("label", {}, make("input", { type: "checkbox", value: name, checked: ticked.includes(name),
-      onchange: () => this.set("masks", [...this.masks.querySelectorAll("input:checked")].map((box) => box.value).join(";")) }), name)));
+    this.masks.replaceChildren(...masks.map(([name, label]) => make("label", {}, make("input", { type: "checkbox", value: name, checked: ticked.includes(name),
+      onchange: () => this.set("masks", [...this.masks.querySelectorAll("input:checked")].map((box) => box.value).join(";")) }), label)));
     if (!masks.length) this.masks.replaceChildren(make("span", { class: "soft", text: "This objective hides nothing." }));
   }
   set(name, value) {
@@ -109,7 +109,7 @@ class SweepForm {
     if (mine !== this.asked) return;
     this.outcome.classList.toggle("problem", Boolean(found.problem));
     const sentence = found.problem ? found.problem[0].toUpperCase() + found.problem.slice(1)
-      : `${found.count} runs, ${found.steps.toLocaleString("en").replaceAll(",", "\u202f")} steps together; each is measured by ${found.measured.replaceAll(";", ", ") || "nothing"}.`;
+      : `${found.count} runs, ${found.steps.toLocaleString("en").replaceAll(",", "\u202f")} steps together; each is measured by ${found.measured.replaceAll(";", ", ") || "nothing"}.${found.time ? ` One after another they take ${found.time}, at the speed of the last run of this preset here.` : ""}`;
     setText(this.outcome, sentence);
     setText(this.command, found.command);
     this.start.disabled = Boolean(found.problem);

@@ -103,7 +103,7 @@ def test_a_sweep_fills_the_matrix(trained: Sweep, visit: Callable[..., Page]) ->
     page.keyboard.press("Enter")  # on what has the focus: the harmless one
     expect(card.get_by_role("alertdialog")).to_have_count(0)
     form = page.locator(".form[data-count]")
-    page.locator(".form .masks").get_by_label("block", exact=True).check()
+    page.locator(".form .masks").get_by_label("Block", exact=True).check()
     page.locator('[data-field="shared"]').fill("steps=20")
     expect(page.locator('[data-found="command"]')).to_have_text(
         "python -m workbench sweep digits_mae_tiny --over mask=block,random --over ratio=0.5,0.75 "
