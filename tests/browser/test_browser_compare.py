@@ -144,4 +144,4 @@ def test_runs_are_chosen_by_search_and_tick_on_a_phone(
     page.get_by_role("button", name=re.compile("Leave out")).first.click()
     expect(page.locator("[data-line]")).to_have_count(1)
     page.goto(page.url.split("?")[0] + "?runs=nowhere")
-    expect(page.get_by_role("alert")).to_contain_text("no run is called 'nowhere'")
+    expect(page.get_by_role("alert")).to_contain_text("No run is called 'nowhere'")
