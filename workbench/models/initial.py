@@ -14,6 +14,7 @@ TOKEN_SPREAD = 0.02
 def initialise(model: nn.Module, seed: int) -> None:
     """Set weights as facebookresearch/mae does: Xavier linears, sin-cos places, normal tokens.
 
+    An encoder's places only start there and are learnt; officially they stay fixed.
     Convolutions of patch embeddings count as linears. Tokens are the parameters whose name ends in
     `token`. What is frozen, such as a teacher, and other parameters stay as they are.
     """
@@ -35,7 +36,7 @@ def initialise(model: nn.Module, seed: int) -> None:
 
 
 def places(vit: ViT) -> Tensor:
-    """Fixed sin-cos positions for an encoder's own table, float32 [1, positions, dim]."""
+    """Sin-cos positions that an encoder's own table begins at, float32 [1, positions, dim]."""
     shape = vit.shape
     prefix = vit.pos_embed.shape[1] - shape.tokens
     return torch.from_numpy(sincos_positions(shape.dim, shape.rows, shape.cols, prefix))

@@ -23,9 +23,10 @@ class DecoderShape:
 class PatchDecoder(nn.Module):
     """A small transformer over what an encoder made of the visible patches, and mask tokens.
 
-    Follows `models_mae.py` of facebookresearch/mae (parameter names are its own), with one
-    difference that changes no number: tokens are not put back in picture order before the decoder,
-    because attention does not care about order once positions are added.
+    Follows `models_mae.py` of facebookresearch/mae (parameter names are its own). Tokens are not
+    put back in picture order before the decoder, which changes no number, because attention does
+    not care about order once positions are added. The decoder's positions stay fixed as there; the
+    encoder's are learnt here, see `MaskedAutoencoder`.
     """
 
     def __init__(self, shape: ViTShape, decoder: DecoderShape, channels: int = 3) -> None:
@@ -80,7 +81,10 @@ class PatchDecoder(nn.Module):
 
 
 class MaskedAutoencoder(PatchDecoder):
-    """A ViT over visible patches and a small decoder over all of them (`models_mae.py`)."""
+    """A ViT over visible patches and a small decoder over all of them (`models_mae.py`).
+
+    The encoder's positions start as sines and cosines and are learnt; officially they stay fixed.
+    """
 
     encoder: ViT
 
@@ -88,7 +92,10 @@ class MaskedAutoencoder(PatchDecoder):
         self.encoder = ViT(self.shape, self.channels)
 
     def initialise(self, seed: int) -> None:
-        """Set weights as the official code does: Xavier linears, sin-cos places, normal tokens."""
+        """Set first weights as the official code does: Xavier linears, sin-cos places, tokens.
+
+        Tokens are normal with a spread of 0.02.
+        """
         generator = torch.Generator().manual_seed(seed)
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -141,7 +148,7 @@ class MaskedAutoencoder(PatchDecoder):
 
 
 def sincos_positions(dim: int, rows: int, cols: int, prefix: int) -> np.ndarray:
-    """Fixed 2-D sine-cosine positions, float32 [1, prefix + rows * cols, dim]; the prefix is zero.
+    """2-D sine-cosine positions, float32 [1, prefix + rows * cols, dim]; the prefix is zero.
 
     The first half encodes the column, the second the row, as `util/pos_embed.py` of
     facebookresearch/mae does; `dim` must be a multiple of 4.

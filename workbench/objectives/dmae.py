@@ -26,7 +26,8 @@ class Dmae(Decoding, Objective):
     layer; both are brought to length 1. The aligned blocks stand at the same share `depth` of their
     networks (block 17 of 24 and 8 of 12, counted from 0, in the paper). The teacher stops at its
     aligned block, as the paper says and the released code does not: the rest of it costs nothing.
-    Where both have class tokens these are aligned too.
+    Class tokens are aligned too where both have them and neither has registers; otherwise patches
+    alone are.
 
     Bai et al., Masked Autoencoders Enable Efficient Knowledge Distillers; official file
     `models_mae_distill.py`.
@@ -65,7 +66,7 @@ class Dmae(Decoding, Objective):
         count = self.blocks(teacher.encoder.shape.depth)
         wanted = teacher.states(batch.images, count, visible)[-1].float()
         said = cast(nn.Linear, own.aligning)(states[self.blocks(own.shape.depth) - 1]).float()
-        if wanted.shape != said.shape:  # class and register tokens of one that the other lacks
+        if wanted.shape != said.shape:  # one has other tokens in front
             wanted, said = wanted[:, teacher.prefix :], said[:, own.shape.prefix :]
         align = F.l1_loss(F.normalize(said, dim=-1), F.normalize(wanted, dim=-1))
         pixels = self.pixel_errors(own, patches, latent, mask).mean()

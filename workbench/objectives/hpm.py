@@ -33,6 +33,7 @@ class Hpm(Decoding, Objective):
     count. Running averages of encoder and second decoder see whole pictures and foretell the map
     `predicted_loss()` that the mask follows: by default the share of hidden patches that it
     decides grows from 0 to one half.
+    Pixels are normalised patch by patch here (`norm_pix`), officially they are not.
 
     The averages' momentum rises from `momentum` to `last_momentum` over the first eighth of a run.
     Officially they end with a memory of 10,000 steps, about 4 % of its 250,000; the tiny preset

@@ -21,6 +21,8 @@ class Mae(Decoding, Objective):
 
     He et al., Masked Autoencoders Are Scalable Vision Learners; official file `models_mae.py`
     (`forward_loss`). With `norm_pix` each target patch is normalised by its own mean and variance.
+    The decoder is smaller by default, for small pictures: width 128, 4 blocks and 4 heads; the
+    official one has 512, 8 and 16.
     """
 
     paper: ClassVar[str] = "arXiv:2111.06377"

@@ -31,7 +31,8 @@ class Maskalign(Objective):
     reads the whole picture, and its last `layers` blocks' outputs, normalised without gains, are
     gathered at the same patches. Each is compared with a learnt mixture of all student blocks, at
     first the block as far from the end plus 0.01 of every block, through a linear layer of its own.
-    Class tokens are compared too where both have one. There is nothing hidden to say: what could
+    Where student or teacher has fewer blocks than `layers`, so many are compared. Class tokens are
+    compared too where both have one. There is nothing hidden to say: what could
     leak is tested as what the student sees.
 
     By default patches that the teacher attends to are likelier visible. Xue et al., Stare at What
@@ -43,7 +44,9 @@ class Maskalign(Objective):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = cifar10("maskalign", 550, 35_000)
 
     teacher: TeacherName = "default"
-    layers: Annotated[int, Knob("last blocks of the teacher", 1, 128, 1, None, 12, fixed=True)] = 5
+    layers: Annotated[
+        int, Knob("last blocks of the teacher, at most", 1, 128, 1, None, 12, fixed=True)
+    ] = 5
 
     def build(self, shape: EncoderShape, seed: int) -> "Aligned":
         """A ViT without a last norm, the mixture, its linear layers, and the teacher."""

@@ -27,6 +27,8 @@ class Mfm(Objective):
     removed bins themselves never leak into it. The distance is sqrt(dRe^2 + dIm^2 + 1e-12) under an
     orthonormal transform, so an exact prediction of the removed bins costs 1e-6 ** gamma, not 0.
 
+    The default radius of 3 is for pictures of 32 pixels; the paper's is 16 of 224.
+
     Xie et al., Masked Frequency Modeling; official files `models/mfm.py`, `frequency_loss.py`.
     """
 
