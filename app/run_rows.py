@@ -16,7 +16,17 @@ from workbench.runs.config import RunConfig
 from workbench.runs.following import Metrics, curves
 from workbench.runs.judging import judging, usual_protocols
 from workbench.runs.queue import Queue
-from workbench.runs.store import CONFIG, EVALUATIONS, GOING, PICTURES, STATE, STOP, Run, RunStore
+from workbench.runs.store import (
+    CONFIG,
+    EVALUATIONS,
+    GOING,
+    PICTURE_NOTE,
+    PICTURES,
+    STATE,
+    STOP,
+    Run,
+    RunStore,
+)
 from workbench.runs.telling import told
 
 WATCHED = (STATE, CONFIG, PICTURES, STOP, EVALUATIONS)
@@ -147,7 +157,7 @@ class Pages:
         row["told"] = told(whole, newest, place, paused, run.handed())
         row["curves"] = curves(self._following(run).read())
         row["alerts"] = [_alert(each) for each in run.alerts()[-50:]]
-        row["pictures"] = pictures(run)
+        row["pictures"] = pictures(run) | {"note": picture_note(run)}
         row["checkpoints"] = [
             {"step": step, "file": path.name, "bytes": _size(path)} for step, path in saved
         ]
@@ -207,6 +217,14 @@ def pictures(run: Run) -> dict[str, Any]:
         files.setdefault(step, {})[title] = f"{path.name}?v={_changed(path)}"
     steps = sorted(files)
     return {"titles": titles, "steps": steps, "files": [files[step] for step in steps]}
+
+
+def picture_note(run: Run) -> str:
+    """What must be known to judge its pictures, as its trainer wrote it down; else ""."""
+    try:
+        return (run.path / PICTURES / PICTURE_NOTE).read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def knobs_of(config: Mapping[str, Any]) -> list[list[Any]]:

@@ -29,6 +29,7 @@ from workbench.runs.queue import Queue
 from workbench.runs.removing import delete
 from workbench.runs.store import HANDED, METRICS, STOP, Run, RunStore, write_json
 from workbench.runs.telling import told
+from workbench.runs.training import train
 
 OURS = {"x-workbench": "runs"}
 
@@ -217,6 +218,15 @@ def test_only_pictures_of_a_run_are_served(store: RunStore, ask: TestClient) -> 
     assert small.headers["content-type"] == "image/jpeg" and len(small.content) < 4000
     for other in ("config.json", "..%2fconfig.json", "step-00000020-nothing.png"):
         assert ask.get(f"/api/runs/{run.id}/picture/{other}").status_code == 404
+
+
+def test_pictures_that_borrow_the_true_mean_come_with_a_note(store: RunStore) -> None:
+    few = {"size": 8, "patch": 2, "dim": 16, "depth": 1, "heads": 2, "batch": 8, "steps": 1}
+    for objective, lent in (("mae()", True), ("mae(norm_pix=False)", False)):
+        run = store.create(RunConfig(**few, objective=objective, threads=1, picture_every=1))
+        train(run)
+        note = Pages(store).page(run)["pictures"]["note"]
+        assert ("true mean and spread, which are not predicted" in note) is lent
 
 
 def test_deleting_is_for_runs_at_rest_and_confirmed(store: RunStore, ask: TestClient) -> None:

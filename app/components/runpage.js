@@ -278,7 +278,7 @@ class RunPage {
       alerts: row.alerts.map((each) => each.step).filter((step) => step !== null && step !== undefined),
       saved: row.checkpoints.map((each) => each.step) });
   }
-  showPictures({ titles, steps, files }) {
+  showPictures({ titles, steps, files, note }) {
     if (this.wanted !== null && steps.length) {
       this.at = steps.indexOf(Number(this.wanted));
       this.wanted = null;
@@ -288,7 +288,7 @@ class RunPage {
     const at = this.at < 0 ? steps.length - 1 : Math.min(this.at, steps.length - 1);
     if (Number(this.range.value) !== at) this.range.value = at;
     this.range.setAttribute("aria-valuetext", steps.length ? `step ${steps[at]}` : "");
-    setText(this.when, steps.length ? `Step ${brief(steps[at])}${this.at < 0 ? ", the newest" : ""}; the same pictures under the same mask every time.`
+    setText(this.when, steps.length ? `Step ${brief(steps[at])}${this.at < 0 ? ", the newest" : ""}; the same pictures under the same mask every time. ${note}`.trimEnd()
       : isOver(this.row.state) ? "It made no pictures; picture_every=50 makes some every 50 steps." : "The first pictures come with the first step.");
     if (this.strips.dataset.titles !== titles.join()) {
       this.strips.dataset.titles = titles.join();

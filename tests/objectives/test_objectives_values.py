@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from tests.objectives.subject import Ready, ready
 from workbench.models.patches import normalise, patchify
+from workbench.objectives import OBJECTIVES
 from workbench.objectives.lut import others
 
 Places = tuple[torch.Tensor, torch.Tensor]
@@ -153,3 +154,15 @@ def test_spark_wants_the_hidden_cell_itself_normalised() -> None:
         errors.append((said[here] - wanted).square().mean())
     assert (rows, cols) == (4, 4)
     assert made.loss().item() == pytest.approx(torch.stack(errors).mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "lent"),
+    [
+        ("mae()", True), ("hpm()", True), ("croco()", True), ("videomae()", True),
+        ("spark()", True), ("mae(norm_pix=False)", False), ("simmim()", False),
+        ("multimae()", False),
+    ],
+)  # fmt: skip
+def test_pictures_that_borrow_the_true_mean_say_so(recipe: str, lent: bool) -> None:
+    assert ("not predicted" in OBJECTIVES.parse(recipe).picture_note) is lent

@@ -12,7 +12,7 @@ from workbench.models.patches import normalise, patchify
 from workbench.models.targets import patch_statistics, patch_targets
 from workbench.models.transformer import gather_tokens
 from workbench.objectives.objective import Batch, EncoderShape, flags, indices
-from workbench.objectives.pictures import pasted
+from workbench.objectives.pictures import LENT, pasted
 from workbench.params import Knob
 
 Depth = Annotated[int, Knob("blocks of the decoder", 1, 48, 1, soft_maximum=12, fixed=True)]
@@ -25,6 +25,11 @@ class NormPix:
     norm_pix: Annotated[
         bool, Knob("normalise each target patch by its mean and variance", fixed=True)
     ] = True  # fmt: skip
+
+    @property
+    def picture_note(self) -> str:
+        """That mean and spread are not predicted, where targets are normalised."""
+        return LENT if self.norm_pix else ""
 
 
 @dataclass(frozen=True, kw_only=True)

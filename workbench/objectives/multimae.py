@@ -179,6 +179,11 @@ class Multimae(DecoderKnobs, NormPix, Objective):
         wrong = said.unflatten(-1, (patch * patch, -1)).argmax(-1) != labels
         return _known_mean(wrong.flatten(1).float(), (labels < classes).flatten(1))
 
+    @property
+    def picture_note(self) -> str:
+        """Nothing: what is shown is predicted, also beside normalised targets."""
+        return ""
+
     def picture(self, model: nn.Module, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """Modalities below each other: as they are, what was seen of them, and the paste-back."""
         own = cast(Streams, model)

@@ -177,6 +177,11 @@ class Objective(Member):
         """
         return {}
 
+    @property
+    def picture_note(self) -> str:
+        """What a person must know to judge its pictures, in a sentence; "" for nothing."""
+        return ""
+
     def measures(self, model: "nn.Module", batch: Batch, mask: Mask) -> "Mapping[str, Measured]":
         """Return what `metric` names, by name, the one that counts first; {} without a metric.
 

@@ -6,6 +6,11 @@ from torch import Tensor
 from workbench.models.patches import denormalise, normalise, patchify, unpatchify
 from workbench.models.transformer import ViTShape
 
+LENT = (
+    "Hidden patches are shown with their true mean and spread, which are not predicted: judge the "
+    "structure inside them, not colour and brightness."
+)
+
 
 def pasted(images: Tensor, shape: ViTShape, hidden: Tensor, said: Tensor) -> dict[str, Tensor]:
     """Return the picture, what was to be seen of it, and the paste-back, [b, 3, h, w] each.

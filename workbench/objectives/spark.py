@@ -15,7 +15,7 @@ from workbench.models.sparse import MaskedConvnet
 from workbench.models.targets import patch_statistics, patch_targets
 from workbench.models.token_encoder import mean_where
 from workbench.objectives.objective import Batch, EncoderShape, Loss, Objective, flags
-from workbench.objectives.pictures import pasted
+from workbench.objectives.pictures import LENT, pasted
 from workbench.objectives.sized import cifar10
 from workbench.params import Knob
 
@@ -33,7 +33,8 @@ class Spark(Objective):
     only: features of visible cells do not depend on hidden pixels. A cell is a patch of the run, a
     network of larger stride has its first strides set to 1. Maps of every resolution are
     normalised, a learnt token fills their hidden places, and a decoder of the U-Net kind goes up
-    from the coarsest. The default network is timm's smallest ResNet, to try things.
+    from the coarsest. These norms are batch norms for every network; for ConvNeXt the official code
+    takes layer norms. The default network is timm's smallest ResNet, to try things.
 
     Tian et al., Designing BERT for Convolutional Networks; official files `pretrain/encoder.py`,
     `pretrain/spark.py` and `pretrain/decoder.py`. They train with LAMB, this loop with AdamW.
@@ -70,6 +71,11 @@ class Spark(Objective):
         own = cast(SparseAutoencoder, model)
         keep = ~flags(mask, batch.images).view(len(batch), 1, own.shape.rows, own.shape.cols)
         return patchify(own(normalise(batch.images), keep), own.shape.patch)
+
+    @property
+    def picture_note(self) -> str:
+        """That mean and spread of cells are not predicted."""
+        return LENT
 
     def picture(self, model: nn.Module, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """The paste-back; true mean and spread of each hidden cell are put back."""

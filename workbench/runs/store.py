@@ -20,6 +20,7 @@ from workbench.runs.identity import alive
 CONFIG, ENVIRONMENT, STATE = "config.json", "environment.json", "state.json"
 METRICS, LOG, ALERTS, EVALUATIONS = "metrics.jsonl", "log.txt", "alerts.jsonl", "evaluations.jsonl"
 CHECKPOINTS, PICTURES, STOP, BEAT = "checkpoints", "pictures", "stop", "beat"
+PICTURE_NOTE = "note.txt"  # beside the pictures, where there is something to know of them
 NOW, AT_ONCE = "now", "ended at once"  # what the file `stop` says then, and the reason
 HANDED = "engine.json"  # a file of its own: the trainer writes the state at any moment
 BEAT_EVERY, SILENCE = 5.0, 120.0  # seconds; a file system shared by machines may be slow to tell

@@ -358,7 +358,7 @@ def _picture(trainer: Trainer, writer: Writer, begin: bool = False) -> None:
     step, every = trainer.step, trainer.config.picture_every
     due = every and (step % every == 0 or step == trainer.config.steps)
     if due and (begin or step > 0) and writer.active:
-        writer.pictures(step, trainer.shown())
+        writer.pictures(step, trainer.shown(), trainer.setting.objective.picture_note)
 
 
 def _offending(run: Run, trainer: Trainer, writer: Writer, problem: NotFinite) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from workbench.runs.identity import me, start_mark
-from workbench.runs.store import ALERTS, METRICS, PICTURES, JsonLines, Run
+from workbench.runs.store import ALERTS, METRICS, PICTURE_NOTE, PICTURES, JsonLines, Run
 
 STATE_EVERY, PRINT_EVERY = 1.0, 10.0
 SHOWN = 8
@@ -107,10 +107,12 @@ class Writer:
         self.run.append(ALERTS, row)
         self.state(alert=sentence)
 
-    def pictures(self, step: int, panels: Mapping[str, Tensor]) -> None:
-        """Write one PNG a title: the first pictures of a batch side by side."""
+    def pictures(self, step: int, panels: Mapping[str, Tensor], note: str = "") -> None:
+        """Write one PNG a title: the first pictures of a batch side by side; and what to know."""
         folder = self.run.path / PICTURES
         folder.mkdir(exist_ok=True)
+        if note:
+            (folder / PICTURE_NOTE).write_text(note, encoding="utf-8")
         for title, images in panels.items():
             name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_") or "picture"
             write_strip(folder / f"step-{step:08d}-{name}.png", images)
