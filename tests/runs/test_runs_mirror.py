@@ -58,6 +58,8 @@ def ended(store: RunStore, small: Small) -> Run:
     (run.path / "pictures").mkdir()
     (run.path / "pictures" / "step-00000004-masked.png").write_bytes(b"")
     run.append("evaluations.jsonl", {"protocol": "knn(k=5)", "step": 6, "accuracy": 0.5})
+    run.append("evaluations.jsonl", {"protocol": "knn@initial", "step": "initial", "accuracy": 0.1})
+    run.append("evaluations.jsonl", {"protocol": "metric", "step": 6, "value": 0.25})
     run.set_state(state="done")
     return run
 
@@ -71,11 +73,22 @@ def test_a_tracker_is_told_every_step_once(ended: Run, tmp_path: Path) -> None:
     assert rows == [
         {"step": 2, "loss": 3.0}, {"step": 4, "loss": 2.0}, {"step": 6},
         {"step": 4, "masked": picture}, {"step": 6, "accuracy knn(k=5)": 0.5},
+        {"step": 0, "accuracy knn@initial": 0.1}, {"step": 6, "value metric": 0.25},
     ]  # fmt: skip
     assert last == {"finish": 1} and ended.alerts() == []
     ended.append("metrics.jsonl", {"step": 8, "loss": 1.0})  # it has gone on
     assert mirrored(ended, variables) == 0
-    assert told(variables)[8:-1] == [{"step": 8, "loss": 1.0}]
+    assert told(variables)[10:-1] == [{"step": 8, "loss": 1.0}]
+
+
+def test_what_was_told_before_a_failure_is_not_told_again(ended: Run, tmp_path: Path) -> None:
+    failing = RECORDING.replace(
+        'write({"step', "assert 'value metric' not in values; write({\"step"
+    )
+    variables = tracker(tmp_path / "site", failing)
+    assert mirrored(ended, variables) == mirrored(ended, variables) == 1
+    losses = [row for row in told(variables) if "loss" in row]
+    assert losses == [{"step": 2, "loss": 3.0}, {"step": 4, "loss": 2.0}]
 
 
 @pytest.mark.parametrize(

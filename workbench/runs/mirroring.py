@@ -68,6 +68,7 @@ def _tell_new(run: Run, metrics: Metrics, tell: Tell) -> None:
         told = {name: value for name, value in row.items() if name not in NO_NUMBERS}
         tell({k: v for k, v in told.items() if isinstance(v, int | float)}, row["step"])
         sent["step"] = row["step"]
+    write_json(run.path / SENT, sent)  # after each kind: one that fails makes none be told twice
     pictures: dict[int, dict[str, Path]] = {}
     for step, title, path in run.pictures():
         if step > sent["picture"]:
@@ -75,9 +76,12 @@ def _tell_new(run: Run, metrics: Metrics, tell: Tell) -> None:
     for step, panels in pictures.items():
         tell(dict(panels), step)
         sent["picture"] = step
+    write_json(run.path / SENT, sent)
     measured = run.evaluations()
     for row in measured[sent["evaluations"] :]:
-        tell({f"accuracy {row['protocol']}": row.get("accuracy")}, int(row["step"]))
+        what = "accuracy" if "accuracy" in row else "value"
+        step = 0 if row["step"] == "initial" else int(row["step"])
+        tell({f"{what} {row['protocol']}": row.get(what)}, step)
     sent["evaluations"] = len(measured)
     write_json(run.path / SENT, sent)
 
