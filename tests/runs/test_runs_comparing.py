@@ -1,6 +1,8 @@
 """Runs beside each other on folders written by hand, with numbers worked out on paper."""
 
+import gc
 import json
+import weakref
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from tests.runs.conftest import Small
 from workbench.runs.boards import board, usual_axes
 from workbench.runs.comparing import compare
 from workbench.runs.labels import axis_names, labelled, value_of
-from workbench.runs.series import curves, over_seeds, series, smoothed, thinned
+from workbench.runs.series import curves, logged, over_seeds, series, smoothed, thinned
 from workbench.runs.store import EVALUATIONS, METRICS, PICTURES, Run, RunStore
 
 # accuracy by (mask, ratio): one for each of two seeds
@@ -35,6 +37,28 @@ def written(store: RunStore, small: Small, seconds: float = 0.5, **knobs: Any) -
             Image.new("RGB", (8, 8)).save(run.path / PICTURES / f"step-{step:08d}-{title}.png")
     run.set_state(state="done", step=6)
     return run
+
+
+class Rows(list[dict[str, Any]]):
+    """Metrics that can be watched."""
+
+
+def test_a_growing_run_is_held_once(
+    store: RunStore, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, metrics, read = store.create(small()), Run.metrics, list[weakref.ref[Rows]]()
+
+    def watched(own: Run) -> Rows:
+        rows = Rows(metrics(own))
+        read.append(weakref.ref(rows))
+        return rows
+
+    monkeypatch.setattr(Run, "metrics", watched)
+    for step in range(1, 6):
+        run.append(METRICS, {"step": step, "loss": 1.0})
+        assert logged(run)[-1]["step"] == step and series(run, "loss")[0][-1] == step
+    gc.collect()
+    assert len(read) == 5 and [each() is not None for each in read] == [False] * 4 + [True]
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from workbench.runs.store import METRICS, Run
 
@@ -14,6 +14,33 @@ ACROSS: tuple[Across, ...] = ("step", "pictures", "seconds")
 LOSS = "loss"
 NOT_SERIES = {"step", "last", "seconds"}
 POINTS = 400
+
+T = TypeVar("T")
+Stamp = tuple[int, int]  # when a file was changed, and its size
+
+
+class Newest(Generic[T]):
+    """What was read of files, one value a key: a growing file's older values are let go."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.lock = most, threading.Lock()
+        self.held: dict[Hashable, tuple[Stamp, T]] = {}
+
+    def get(self, key: Hashable, stamp: Stamp, read: Callable[[], T]) -> T:
+        """Return the value of a stamp, read if it is not the one held; the least used go first."""
+        with self.lock:
+            found = self.held.pop(key, None)
+        if found is None or found[0] != stamp:
+            found = stamp, read()
+        with self.lock:
+            self.held[key] = found
+            if len(self.held) > self.most:
+                del self.held[next(iter(self.held))]
+        return found[1]
+
+
+_rows = Newest[list[dict[str, Any]]](256)
+_points = Newest[tuple[list[float], list[float]]](512)
 
 
 @dataclass(frozen=True)
@@ -34,16 +61,16 @@ class Curve:
 
 def logged(run: Run) -> list[dict[str, Any]]:
     """Return a run's metrics; a file that has not changed is not read again."""
+    stamp = _stamp(run)
+    return [] if stamp is None else _rows.get(run, stamp, run.metrics)
+
+
+def _stamp(run: Run) -> Stamp | None:
     try:
         stat = (run.path / METRICS).stat()
     except OSError:
-        return []
-    return _logged(run, stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache(maxsize=256)
-def _logged(run: Run, changed: int, size: int) -> list[dict[str, Any]]:
-    return run.metrics()
+        return None
+    return stat.st_mtime_ns, stat.st_size
 
 
 def names_of(runs: Sequence[Run]) -> list[str]:
@@ -64,21 +91,17 @@ def series(run: Run, name: str, across: Across = "step") -> tuple[list[float], l
     `pictures` are those seen, repeats counted. `seconds` are of training alone: the time of each
     logged step stands for those since the line before, and pauses do not count.
     """
-    try:
-        stat = (run.path / METRICS).stat()
-    except OSError:
+    stamp = _stamp(run)
+    if stamp is None:
         return [], []
-    x, y = _series(run, name, across, stat.st_mtime_ns, stat.st_size)
+    x, y = _points.get((run, name, across), stamp, lambda: _series(run, name, across))
     return list(x), list(y)
 
 
-@lru_cache(maxsize=512)
-def _series(
-    run: Run, name: str, across: Across, changed: int, size: int
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _series(run: Run, name: str, across: Across) -> tuple[list[float], list[float]]:
     x, y, spent, before = list[float](), list[float](), 0.0, 0
     batch = int(run.record.get("batch") or 1) if across == "pictures" else 1
-    for row in _logged(run, changed, size):
+    for row in logged(run):
         step, seconds = int(row["step"]), row.get("seconds")
         spent += (step - before) * (seconds if isinstance(seconds, int | float) else 0.0)
         before = step
@@ -86,7 +109,7 @@ def _series(
         if isinstance(value, int | float) and math.isfinite(value):
             x.append(spent if across == "seconds" else float(step * batch))
             y.append(float(value))
-    return tuple(x), tuple(y)
+    return x, y
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:
