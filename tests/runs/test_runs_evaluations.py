@@ -5,12 +5,15 @@ import pytest
 
 from tests.runs.conftest import Small, Trainers
 from workbench.errors import BadInput
-from workbench.evaluations import EVALUATIONS, Features
+from workbench.evaluations import EVALUATIONS, Features, Report, Score
 from workbench.evaluations.evaluation import scored
+from workbench.evaluations.linear_probe import LinearProbe
+from workbench.evaluations.subject import Subject
 from workbench.runs.comparing import compare, mean
 from workbench.runs.evaluating import evaluate
-from workbench.runs.store import RunStore
+from workbench.runs.store import STOP, RunStore
 from workbench.runs.sweeping import combinations, values_of
+from workbench.runs.training import train
 
 CLASSES, EACH, DIM = 5, 60, 16
 
@@ -74,6 +77,28 @@ def test_a_sweep_fills_a_comparison(store: RunStore, small: Small, trainers: Tra
     assert found.groups[0]["metrics"]["loss"].mean == pytest.approx(sum(losses) / 2)
     with pytest.raises(BadInput, match="no classes to tell apart"):
         evaluate(runs[0], "knn", data="photos(crops=10)")
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_stop_ends_the_evaluation_at_its_end(
+    store: RunStore, small: Small, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    protocols = ["linear_probe", "finetune(steps=2)"]
+    run = store.create(small(steps=2, evaluate="knn; " + "; ".join(protocols)))
+    judge = LinearProbe.judge
+
+    def stopped(own: LinearProbe, subject: Subject, report: Report) -> Score:
+        if not asked:  # as a soft cancel does
+            (run.path / STOP).touch()
+        return judge(own, subject, report)
+
+    monkeypatch.setattr(LinearProbe, "judge", stopped)
+    train(run, should_stop=lambda: asked and len(run.evaluations()) > 0)
+    state = run.state()
+    assert (state["state"], state["doing"], run.alerts()) == ("done", "", [])
+    assert state["reason"].startswith("the evaluation by linear_probe was stopped")
+    assert [row["protocol"] for row in run.evaluations()] == ["knn"]
+    assert not (run.path / STOP).exists()
 
 
 def test_values_of_a_sweep() -> None:

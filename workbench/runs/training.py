@@ -262,7 +262,8 @@ def train(
             _card(run, trainer)
         ended = _loop(run, trainer, writer, should_stop)
     if ended == "done" and config.evaluate and writes:
-        finish(run)
+        finish(run, lambda: should_stop() or (run.path / STOP).exists())
+        (run.path / STOP).unlink(missing_ok=True)
     return ended
 
 
