@@ -83,7 +83,7 @@ def test_a_tracker_is_told_every_step_once(ended: Run, tmp_path: Path) -> None:
 
 def test_what_was_told_before_a_failure_is_not_told_again(ended: Run, tmp_path: Path) -> None:
     failing = RECORDING.replace(
-        'write({"step', "assert 'value metric' not in values; write({\"step"
+        "before(step)\n", "before(step); assert 'value metric' not in values\n"
     )
     variables = tracker(tmp_path / "site", failing)
     assert mirrored(ended, variables) == mirrored(ended, variables) == 1

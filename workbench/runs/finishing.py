@@ -35,9 +35,7 @@ def finish(run: Run, should_stop: Callable[[], bool] = lambda: False) -> None:
             row = evaluate(run, str(each), report=look)
             print(f"{name}: {row['accuracy']:.1%} of {row['count']} right", flush=True)
         except Stopped:
-            reasons.append(
-                f"the evaluation by {name} was stopped; start it again when it is wanted"
-            )
+            reasons.append(f"the evaluation by {name} was stopped; start it again if wanted")
             break
         except (BadInput, MemoryError, RuntimeError) as problem:
             said = (str(problem).splitlines() or [type(problem).__name__])[0][:200]
