@@ -95,6 +95,27 @@ def test_running_averages_begin_with_their_encoder(store: RunStore, small: Small
     assert len(found) == 2 and all(same(m.state_dict(), encoder_of(source)) for m in found)
 
 
+def test_positions_of_another_encoder_do_not_enter_where_they_are_the_answer(
+    store: RunStore, small: Small
+) -> None:
+    """MP3 asks where patches stand: with a table of places it would be told."""
+    from workbench.objectives import OBJECTIVES
+    from workbench.runs.trained import begin
+
+    config = small(objective="mp3()", init="run:x")
+    parts, source = setting(config), store.create(small(seed=7))
+    pictures = parts.dataset.load(config.size)
+    Trainer.ready(setting(source.config), pictures, place(source.config)).save(source)
+    model = parts.build(pictures, torch.device("cpu"))
+    objective = OBJECTIVES.parse("mp3()")
+    begin(model, objective, replace(config, init=f"run:{source.id}"), store.folder)
+    encoder = objective.encoder(model)
+    assert encoder is not None
+    mine, theirs = encoder.state_dict(), encoder_of(source)
+    assert theirs["pos_embed"].abs().max() > 0.5 and mine.pop("pos_embed").abs().max() == 0
+    assert all(torch.equal(value, theirs[key]) for key, value in mine.items())
+
+
 def test_layers_learn_at_their_rates(small: Small) -> None:
     config = small(objective="supervised()", layer_decay=0.5, depth=2, optimiser="muon", warmup=0)
     parts = setting(config)

@@ -70,7 +70,8 @@ def begin(model: nn.Module, objective: Objective, config: RunConfig, folder: Pat
     """Give the encoder of a fresh model the weights that `config.init` names.
 
     Copies of the encoder that follow it, such as running averages, begin there too. Positions are
-    interpolated to the run's grid.
+    interpolated to the run's grid. What the objective has frozen in its encoder stays as it is:
+    MP3's table holds no positions, and others would tell it the answer.
 
     Returns:
         A sentence about what was done, "" where the weights stay as they are.
@@ -86,7 +87,8 @@ def begin(model: nn.Module, objective: Objective, config: RunConfig, folder: Pat
     found, origin = _found(config.init, folder)
     if isinstance(encoder, ViT) and isinstance(found, ViT):
         found = regridded(found, encoder.shape.rows, encoder.shape.cols, origin)
-    state = found.state_dict()
+    own = {name: p for name, p in encoder.named_parameters() if not p.requires_grad}
+    state = {**found.state_dict(), **own}
     followers = [each for each in model.modules() if each is not encoder and _copies(each, encoder)]
     for each in (encoder, *followers):
         try:
