@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 VECTORS_A_CODE = 64  # more do not move the centres, and cost time
 CHUNK = 1 << 14
+FAR = 1e6  # where codes without vectors stand, so that none is ever the nearest
 
 
 class Codebook(nn.Module):
@@ -44,7 +45,7 @@ class Codebook(nn.Module):
         different = torch.unique(used, dim=0)
         keep = torch.randperm(len(different), generator=torch.Generator().manual_seed(seed + 1))
         first = different[keep[:count].to(vectors.device)]
-        centres.fill_(1e6)  # so far away that a code without vectors is never the nearest
+        centres.fill_(FAR)
         centres[: len(first)] = first
         for _ in range(rounds):
             codes = self._nearest(used)
@@ -59,6 +60,10 @@ class Codebook(nn.Module):
         with torch.autocast(vectors.device.type, enabled=False):
             flat = (vectors.float().flatten(0, -2) - mean) / spread
             return self._nearest(flat).view(vectors.shape[:-1])
+
+    def used(self) -> Tensor:
+        """Which codes stand for vectors, bool [count]; few different vectors leave some over."""
+        return self._parts[0].ne(FAR).any(1)
 
     def vectors(self, codes: Tensor) -> Tensor:
         """Return the centres of codes int64 [...], in the vectors' own units, [..., dim]."""

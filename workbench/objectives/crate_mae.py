@@ -23,7 +23,12 @@ class CrateMae(Decoding, Objective):
     Encoder block: attention with one projection for queries, keys and values, then
     relu(z + eta (D^T z - D^T D z) - eta lambda) without a residual, eta = lambda = 0.1. Decoder
     block: a linear map, then x - attention. There is no MLP, so about 30% of the weights are left
-    and `mlp` of the run does not count. The official tiny encoder has 12 blocks of width 384.
+    and `mlp` of the run does not count.
+
+    The form is MAE's: the encoder reads visible patches, a narrow decoder the rest. Officially
+    mask tokens enter the encoder already, the decoder follows without a map between (its
+    `decoder_embed` is not used) and is as deep and wide as the encoder (tiny: 12 blocks of width
+    384 each), and lambda is 0.5, in another version 5; 0.1 stands in a comment only.
 
     Pai et al., Masked Completion via Structured Diffusion with White-Box Transformers; official
     files `model/crate_ae/` of Ma-Lab-Berkeley/CRATE.

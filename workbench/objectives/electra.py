@@ -67,7 +67,7 @@ class Electra(Objective):
         said = self.predictions(model, batch, mask).float()
         guessing = F.cross_entropy(said.transpose(1, 2), true, reduction="none")
         generator = mean_where(guessing, hidden)
-        shown, replaced = own.corrupted(patches, true, drawn(said.detach()), hidden)
+        shown, replaced = own.corrupted(patches, true, drawn(own.known(said.detach())), hidden)
         verdict = own.head(own.tokens(shown)).squeeze(-1).float()
         detector = F.binary_cross_entropy_with_logits(verdict, replaced.float())
         right = ((verdict > 0) == replaced).float().mean()
@@ -86,7 +86,7 @@ class Electra(Objective):
         own, hidden = cast(Detector, model), flags(mask, batch.images)
         shape = own.encoder.shape
         patches = patchify(normalise(batch.images), shape.patch)
-        codes = self.predictions(model, batch, mask).argmax(-1)
+        codes = own.known(self.predictions(model, batch, mask)).argmax(-1)
         shown, _ = own.corrupted(patches, own.codebook.codes(patches), codes, hidden)
         found = (own.head(own.tokens(shown)) > 0).to(shown.dtype).expand_as(shown)
         seen, marked = (unpatchify(x, shape.rows, shape.cols, shape.patch) for x in (shown, found))
@@ -101,6 +101,10 @@ class Detector(HeadedEncoder):
         super().__init__(shape, nn.Linear(shape.dim, 1))
         self.generator = TokenEncoder(half(shape), codes)
         self.codebook = Codebook(codes, shape.patch**2 * 3)
+
+    def known(self, logits: Tensor) -> Tensor:
+        """Logits [..., codes], -inf where no patch has the code: there is nothing to put in."""
+        return logits.masked_fill(~self.codebook.used(), float("-inf"))
 
     @torch.no_grad()
     def corrupted(
