@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.objectives.subject import Ready, ready
+from workbench.errors import BadInput
 from workbench.masks import Grid, Mask
 from workbench.models.patches import normalise, patchify, unpatchify
 from workbench.objectives import Batch
@@ -143,3 +144,9 @@ def test_selfie_reads_candidates_one_by_one_and_outside_the_context() -> None:
     seen = patchify(reach.abs(), made.shape.patch).sum(-1) > 0
     assert np.array_equal(seen.numpy(), ~made.mask.hidden.reshape(8, -1))
     assert made.mask.grid == Grid(4, 4, patch=2)
+
+
+def test_selfie_wants_two_candidates() -> None:
+    with pytest.raises(BadInput, match=r"hides 1 of 16; take a ratio of 0\.13 or more"):
+        ready("selfie()", "random(ratio=0.07)")
+    assert ready("selfie()", "random(ratio=0.13)").loss() > 0

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.objectives.subject import Ready, changed, ready
+from workbench.errors import BadInput
 from workbench.masks import Mask
 from workbench.models.patches import normalise, patchify
 from workbench.objectives.cmim import told_apart
@@ -145,3 +146,9 @@ def test_words_are_a_queue_that_one_feature_of_each_picture_enters() -> None:
         assert int(model.oldest) == 8 * (step + 1) % 20
     made.objective.after_step(model, 0.5)  # nothing new
     assert int(model.oldest) == 4
+
+
+def test_obow_wants_patches_to_average_over() -> None:
+    with pytest.raises(BadInput, match=r"4 x 4 pixels have 2 x 2; take size=6 or more"):
+        ready("obow(words=8)", size=4)
+    assert math.isfinite(parts_of(ready("obow(words=8)", size=6))["total"])

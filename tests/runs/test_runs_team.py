@@ -150,3 +150,9 @@ def test_an_objective_that_may_be_shared_learns_the_same_from_two_halves(name: s
     assert error < 1e-5, f"{name}: gradients differ by {error:.1e}; set shareable = False"
     for key, value in whole[2].items():
         torch.testing.assert_close(first[2][key], value, rtol=1e-6, atol=1e-9, msg=key)
+
+
+def test_pictures_that_are_mixed_with_others_of_the_batch_are_not_shared() -> None:
+    made = ready("supervised(mixup=0.2)")
+    with pytest.raises(BadInput, match=r"supervised\(mixup=0.2\) looks .* take processes=1"):
+        setting(made.config.changed({"processes": 2}))

@@ -252,6 +252,10 @@ class Objective(Member):
             )
         return None
 
+    def divides(self) -> bool:
+        """Return whether processes may share a batch, see `shareable`; knobs may forbid it."""
+        return self.shareable
+
     def check(self, mask: Mask) -> None:
         """Refuse a drawn mask that leaves nothing to learn from.
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.errors import BadInput
 from workbench.masks import Mask
 from workbench.models.averages import cosine_momentum, follow, frozen_copy
 from workbench.models.headed import HeadedEncoder, fresh_weights
@@ -20,6 +21,7 @@ from workbench.objectives.teaching import Momentum
 from workbench.params import Knob
 
 EPS = 1e-8
+WINDOW = 3  # patches along a side of what a word is averaged over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,18 @@ class Obow(Objective):
     momentum: Momentum = 0.99
 
     def build(self, shape: EncoderShape, seed: int) -> "BagGuesser":
-        """A ViT, its frozen average, a vocabulary and a weight maker a level."""
+        """A ViT, its frozen average, a vocabulary and a weight maker a level.
+
+        Raises:
+            BadInput: fewer than 3 x 3 patches, which words are averaged over.
+        """
+        if min(shape.rows, shape.cols) < WINDOW:
+            height, width = shape.size
+            raise BadInput(
+                f"obow averages words over 3 x 3 patches, but pictures of {height} x {width} "
+                f"pixels have {shape.rows} x {shape.cols}; take size={WINDOW * shape.patch} or "
+                "more, or a smaller patch."
+            )
         with fresh_weights(seed):
             model = BagGuesser(shape, self.words)
         initialise(model, seed)
@@ -164,7 +177,7 @@ class BagGuesser(HeadedEncoder):
 
 def averaged(maps: Tensor) -> Tensor:
     """Means over 3 x 3 patches, [b, rows, cols, dim] to [b, (rows - 2) * (cols - 2), dim]."""
-    return F.avg_pool2d(maps.permute(0, 3, 1, 2), 3, 1).flatten(2).transpose(1, 2)
+    return F.avg_pool2d(maps.permute(0, 3, 1, 2), WINDOW, 1).flatten(2).transpose(1, 2)
 
 
 def weights(maker: nn.Module, words: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Pick the patch that belongs to a hidden place among the other hidden ones (Selfie)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, cast
@@ -8,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.errors import BadInput
 from workbench.masks import Mask
 from workbench.models.headed import fresh_weights
 from workbench.models.initial import initialise
@@ -51,6 +53,16 @@ class Selfie(Objective):
             model = PatchPicker(shape.vit, self.channels, self.layers)
         initialise(model, seed)
         return model
+
+    def check(self, mask: Mask) -> None:
+        """See `Objective.check`; of one hidden patch there is nothing to pick."""
+        super().check(mask)
+        n = mask.grid.size
+        if mask.counts.min() < 2:
+            raise BadInput(
+                f"selfie picks among the hidden patches of a picture, but the mask hides 1 of {n}; "
+                f"take a ratio of {math.ceil(200 / n) / 100} or more."
+            )
 
     def loss(self, model: nn.Module, batch: Batch, mask: Mask, step: int, progress: float) -> Loss:
         """Mean over hidden places; `accuracy` is the share of patches found."""

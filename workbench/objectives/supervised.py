@@ -52,6 +52,10 @@ class Supervised(Objective):
     mixup: Annotated[float, Knob("alpha of mixed pictures; 0 for none", 0, 10, 0.1, None, 1)] = 0.0
     network: Annotated[str, Knob("name of a convnet of timm; empty for the run's own ViT")] = ""
 
+    def divides(self) -> bool:
+        """Mixing pairs each picture with one from the other end of the whole batch."""
+        return self.mixup == 0
+
     def build(self, shape: EncoderShape, seed: int) -> nn.Module:
         """A ViT with a linear head to the classes, or the convnet.
 

@@ -143,9 +143,9 @@ def setting(config: RunConfig) -> Setting:
         recipe = ""
         if config.mask:
             raise BadInput(f"{objective.name} hides nothing; leave mask empty.")
-    if config.processes > 1 and not objective.shareable:
+    if config.processes > 1 and not objective.divides():
         raise BadInput(
-            f"{objective.name} looks at the pictures of a batch together, so {config.processes} "
+            f"{objective} looks at the pictures of a batch together, so {config.processes} "
             "processes that each see a part of it would learn something else; take processes=1."
         )
     if not recipe:
