@@ -99,6 +99,27 @@ def test_a_mask_without_targets_is_one_block() -> None:
     assert torch.isfinite(made.loss())  # no context at all is no division by zero
 
 
+@pytest.mark.parametrize("progress", [0.0, 0.25, 1.0])
+@pytest.mark.parametrize("name", ["ijepa", "dmt_jepa"])
+def test_the_momentum_rises_to_one_in_a_line(name: str, progress: float) -> None:
+    made = ready(f"{name}(momentum=0.9)")
+    model = made.model
+    pairs = [(model.teacher, model.encoder)] if name == "ijepa" else [
+        (model.teacher["encoder"], model.encoder), (model.teacher["local"], model.local),
+    ]  # fmt: skip
+    for teacher, student in pairs:
+        for p in teacher.parameters():
+            p.zero_()
+        with torch.no_grad():
+            for p in student.parameters():
+                p.fill_(1.0)
+    made.objective.after_step(model, progress)
+    moved = 0.1 * (1 - progress)  # by hand: 0.9, 0.925 and 1 of itself are kept
+    for teacher, _ in pairs:
+        for p in teacher.parameters():
+            assert torch.allclose(p, torch.full_like(p, moved), atol=1e-6)
+
+
 # --- DMT-JEPA ----------------------------------------------------------------------------------
 
 

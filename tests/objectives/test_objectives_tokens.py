@@ -155,6 +155,47 @@ def test_data2vec_learns_from_the_whole_picture_through_a_detached_average() -> 
     assert torch.allclose(target, known, atol=1e-5)  # at first the average is the model itself
 
 
+def test_data2vec_averages_normalised_blocks_and_is_smooth_l1_of_them() -> None:
+    made = ready("data2vec(layers=2, beta=0.7)", depth=3)
+
+    def normal(x: torch.Tensor) -> torch.Tensor:
+        apart = x - x.mean(-1, keepdim=True)
+        return apart / (apart.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+
+    encoder, (patches, hidden) = made.model.encoder, inputs(made)
+    with torch.no_grad():
+        for i, block in enumerate(encoder.blocks):  # blocks that differ in scale, too
+            block.mlp.fc2.weight *= 3.0**i
+        made.model.teacher.load_state_dict(encoder.state_dict())
+        x, blocks = encoder.embed(patches), []
+        for block in encoder.blocks:
+            x = block(x)
+            blocks.append(x[:, 1:])
+        known = normal((normal(blocks[1]) + normal(blocks[2])) / 2)
+        found = made.objective.target(made.model.teacher, made.batch.images)
+        assert torch.allclose(found, known, atol=1e-4)
+        assert not torch.allclose(found, normal(blocks[2]), atol=0.1)
+        d = (made.model(patches, hidden) - known).abs()
+        error = torch.where(d < 0.7, d.square() / 1.4, d - 0.35).mean(-1)
+        assert (d > 0.7).any() and (d < 0.7).any()
+    assert made.loss().item() == pytest.approx(error[hidden].mean().item(), rel=1e-4)
+
+
+def test_maskfeat_is_the_squared_error_of_hidden_patches_pixel_by_pixel() -> None:
+    made = ready('maskfeat(target="gray()")', "bernoulli_blocks(ratio=0.5)")
+    patches, hidden = inputs(made)
+    assert len(set(hidden.sum(1).tolist())) > 1  # every patch counts the same, not every picture
+    with torch.no_grad():
+        said = made.model(patches, hidden).numpy()
+    images, patch, errors = made.batch.images.numpy(), made.shape.patch, []
+    for row, where in zip(*np.nonzero(made.mask.hidden.reshape(8, -1)), strict=True):
+        top, left = patch * (where // made.shape.cols), patch * (where % made.shape.cols)
+        cut = images[row, :, top : top + patch, left : left + patch]
+        grey = (2 * (0.299 * cut[0] + 0.587 * cut[1] + 0.114 * cut[2]) - 1).ravel()
+        errors.append(np.square(said[row, where] - grey).mean())
+    assert made.loss().item() == pytest.approx(np.mean(errors), rel=1e-4)
+
+
 def pictures(seed: int = 0) -> torch.Tensor:
     return torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(seed)) * 0.5 + 0.2
 

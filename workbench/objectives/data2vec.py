@@ -48,7 +48,7 @@ class Data2vec(Objective):
         return model
 
     def loss(self, model: nn.Module, batch: Batch, mask: Mask, step: int, progress: float) -> Loss:
-        """Mean over hidden patches; `spread` tells a collapse, it is 1 for a fresh teacher."""
+        """Mean over hidden patches; `spread`, at most 1, is near 0 after a collapse."""
         said = self.predictions(model, batch, mask).float()
         wanted = self.target(cast(ViT, model.teacher), batch.images)
         error = F.smooth_l1_loss(said, wanted, reduction="none", beta=self.beta).mean(-1)

@@ -31,7 +31,8 @@ class Ibot(Objective):
     hidden in view 1 against the average at the same places of the same view, mean over an image's
     hidden patches, then over images. One head serves class and patch tokens, each with a centre.
     Officially every crop is masked with probability one half; here one of the two always is. No
-    small crops, no frozen last layer in the first epoch.
+    small crops, no frozen last layer in the first epoch, and the temperature of the average's
+    patches stays, where the official one rises from 0.04 to 0.07 (`teacher_patch_temp`).
 
     Zhou et al., iBOT; official files `main_ibot.py` and `models/head.py`.
     """

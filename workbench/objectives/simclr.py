@@ -24,8 +24,7 @@ class Simclr(Objective):
     """Cross-entropy over 2 b - 1 candidates, the other view being the right one; nothing is hidden.
 
     Similarity is the cosine of projections divided by the temperature; the projector is two linear
-    layers with a batch norm and is not kept. Collapsed features give log(2 b - 1). Where several
-    processes share a batch, each compares within its own part.
+    layers with a batch norm and is not kept. Collapsed features give log(2 b - 1).
 
     Chen et al., A Simple Framework for Contrastive Learning; official file `objective.py` of
     google-research/simclr.
