@@ -45,10 +45,12 @@ class Preflights:
         return mark
 
     def stop(self, mark: str) -> None:
-        """Let one end at once; nothing happens to one that is unknown or over."""
+        """Let one end at once, also while it waits; nothing happens to one unknown or over."""
         known = self._known.get(mark)
         if known is not None:
             known.leave.set()
+            if known.state == "waiting":
+                known.state = "cancelled"
 
     def report(self, mark: str) -> dict[str, Any] | None:
         """How one stands: `state`, `seconds`, and `found` (see `preflight`) or `problem`."""

@@ -151,6 +151,15 @@ def recipe_rows(config: RunConfig, field: str, problems: Mapping[str, str]) -> l
     return [row for row in rows if row["name"] not in getattr(member, "idle", ())]
 
 
+def data_missing(config: RunConfig) -> str:
+    """The sentence of data that are not on this machine; empty where they are."""
+    try:
+        member_of(config, "data").there()
+    except BadInput as error:
+        return whole(str(error))
+    return ""
+
+
 def registry_of(field: str) -> Any:
     """Where the members of a field are registered."""
     from workbench.objectives import OBJECTIVES
@@ -254,5 +263,5 @@ def run_edited(config: RunConfig, values: Mapping[str, Any], complain: Complain)
         try:
             config = config.changed({name: value})
         except BadInput as error:
-            complain(name, str(error))
+            complain(name, str(error).removeprefix("run: "))  # it stands at the knob
     return config

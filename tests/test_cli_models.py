@@ -157,12 +157,12 @@ def test_a_model_may_be_a_path(run: Run, tmp_path: Path) -> None:
     [
         (["train", "default"], "also needs --data"),
         (["train", "nothing", "--data", ".", "--out", "x"], "known presets: default"),
-        (["train", "smoke", "--data", "nowhere", "--out", "x"], "nowhere is not a folder"),
+        (["train", "smoke", "--data", "nowhere", "--out", "x"], "'nowhere' is not a folder"),
         (["train", "smoke", "--data", ".", "--out", "x", "--steps", "0"], "--steps is 0"),
         (["train", "smoke", "--data", ".", "--out", "x", "--resume"], "holds no run to resume"),
         (["train", "smoke", "--data", ".", "--out", "x", "--device", "tpu"], "device is 'tpu'"),
         (["evaluate", "nothing"], "no model is called 'nothing'"),
-        (["evaluate", "--data", "nowhere"], "nowhere is not a folder"),
+        (["evaluate", "--data", "nowhere"], "'nowhere' is not a folder"),
         (["evaluate", "--masks", "0"], "--masks is 0"),
     ],
 )

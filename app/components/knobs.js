@@ -166,6 +166,7 @@ export default mounter((root, view) => {
 
   return {
     update(data) {
+      if (data.sender) SENDERS.set((sender.name = data.sender), sender);
       const wanted = JSON.stringify([data.owner, data.knobs.map(({ value, problem, start, ...rest }) => rest)]);
       if (wanted !== shape) {
         shape = wanted;
@@ -182,6 +183,9 @@ export default mounter((root, view) => {
         row.knob.start = knob.start;
       }
       sender.heard(data.seq);
+    },
+    destroy() {
+      if (SENDERS.get(sender.name) === sender) SENDERS.delete(sender.name);
     },
   };
 });

@@ -27,6 +27,7 @@ export default mounter((root, view) => {
 
   return {
     update(data) {
+      if (data.sender) SENDERS.set((sender.name = data.sender), sender);
       const text = JSON.stringify(data.groups);
       if (text !== shownGroups) {
         shownGroups = text;
@@ -44,6 +45,9 @@ export default mounter((root, view) => {
       setText(about, data.about);
       setText(problem, data.problem ?? "");
       sender.heard(data.seq);
+    },
+    destroy() {
+      if (SENDERS.get(sender.name) === sender) SENDERS.delete(sender.name);
     },
   };
 });

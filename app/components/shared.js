@@ -48,6 +48,9 @@ function mounter(build) {
   };
 }
 
+// The senders of this page's form by name: components are scripts of their own, so the window holds them.
+const SENDERS = (globalThis.workbenchSenders ??= new Map());
+
 // One value on its way to the server and one waiting: a newer value replaces the waiting one. What nobody
 // answers, on a connection that broke or a server that is slow, is sent again, each time after a longer wait.
 class Sender {
@@ -66,6 +69,10 @@ class Sender {
       this.tries = 0;
     }
     if (!this.busy || seq >= this.sent) this.release();
+  }
+  // Whether something was pushed that an answer to `seq` does not hold yet.
+  ahead(seq) {
+    return this.waiting !== null || this.sent > seq;
   }
   forget() {
     this.waiting = this.last = null;

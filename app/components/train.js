@@ -16,30 +16,68 @@ const TRAIN_CSS = `
   pre { font-size: 0.78rem; line-height: 1.5; white-space: pre-wrap; overflow-wrap: anywhere; padding: 10px; border-radius: 8px; margin: 0 0 6px;
     background: var(--st-secondary-background-color); }
 `;
+const PATIENCE = 20_000; // milliseconds until a press is given up
 const TOLD_BEFORE = "A few real steps are made in a process of their own: time, memory, disk and data are measured, not guessed.";
 
 export default mounter((root) => {
-  let data = { config: {}, engine: "", command: "" };
+  let data = { config: {}, engine: "", command: "", answered: {} };
+  let pressed = null; // a press that waits until the server has the whole form
+  let patience = 0;
+  let starting = false;
   let measured = null; // the configuration that the card is about
   let mark = "";
   let timer = 0;
   let found = null;
-  const check = make("button", { type: "button", class: "act", text: "Check what it takes", onclick: () => measure() });
-  const start = make("button", { type: "button", class: "act main", text: "Start", onclick: () => begin() });
-  const cancel = make("button", { type: "button", class: "act hidden", text: "Cancel the check", onclick: () => order(`/check/${mark}/cancel`).catch(() => null) });
+  const check = make("button", { type: "button", class: "act", text: "Check what it takes", onclick: () => settled(measure) });
+  const start = make("button", { type: "button", class: "act main", text: "Start", onclick: () => settled(begin) });
+  const cancel = make("button", { type: "button", class: "act hidden", text: "Cancel the check", onclick: () => leave().then(() => follow(mark)) });
   const told = make("p", { class: "words soft", role: "status", "data-found": "told" });
   const problem = make("p", { class: "words problem", role: "alert" });
+  const missing = make("p", { class: "words problem" });
+  const waits = make("p", { class: "words soft", role: "status" });
   const expected = make("p", { class: "words soft" });
   const bar = make("progress", { class: "hidden", "aria-label": "Measuring" });
   const taken = make("div", { class: "taken" });
   const wrong = make("ul", { class: "wrong problem" });
   const card = make("div", { class: "card" }, make("h4", { text: "What it takes" }), told, bar, taken, wrong);
   const command = make("pre", { "data-found": "command", "aria-label": "The command that starts the same run" });
-  root.append(make("style", { text: SHARED_CSS + ORDERS_CSS + TRAIN_CSS }), make("div", { class: "go" }, check, start, cancel), problem, expected, card, command);
+  root.append(make("style", { text: SHARED_CSS + ORDERS_CSS + TRAIN_CSS }), make("div", { class: "go" }, check, start, cancel), missing, waits, problem, expected, card, command);
   const same = () => measured !== null && measured === JSON.stringify(data.config);
 
-  async function measure() {
+  // A check that nobody sees any more would hold up the next; `keepalive` lets the request outlive its page.
+  function leave() {
+    if (!mark || found) return Promise.resolve();
+    return fetch(`/api/runs/check/${mark}/cancel`, { method: "POST", headers: HEADERS, body: "{}", keepalive: true }).catch(() => null);
+  }
+  addEventListener("pagehide", leave);
+
+  const behind = () => [...SENDERS].some(([name, sender]) => sender.ahead(data.answered[name] ?? 0));
+
+  function lock() {
+    check.disabled = pressed !== null;
+    start.disabled = pressed !== null || Boolean(data.missing);
+  }
+
+  // What was changed a moment ago is on its way to the server: a press waits for it.
+  function settled(act) {
+    clearTimeout(patience);
+    pressed = behind() ? act : null;
+    lock();
     setText(problem, "");
+    setText(waits, pressed ? "Waits until the server has what was just changed …" : "");
+    if (pressed) patience = setTimeout(() => giveUp("The server has not taken what was changed last; reload the page."), PATIENCE);
+    else act();
+  }
+
+  function giveUp(sentence) {
+    clearTimeout(patience);
+    pressed = null;
+    lock();
+    setText(waits, "");
+    setText(problem, sentence);
+  }
+
+  async function measure() {
     root.dataset.check = "asked";
     const asked = JSON.stringify(data.config);
     try {
@@ -72,7 +110,11 @@ export default mounter((root) => {
       taken.replaceChildren();
       return setText(told, state === "waiting" ? "Waits for another check to finish …" : `Reads the data and makes four steps … ${Math.round(seconds)} s`);
     }
-    if (state === "cancelled") return setText(told, `The check was cancelled. ${TOLD_BEFORE}`);
+    if (state === "cancelled") {
+      measured = null;
+      age();
+      return setText(told, `The check was cancelled. ${TOLD_BEFORE}`);
+    }
     if (state === "failed") {
       setText(told, "");
       return wrong.replaceChildren(make("li", { text: sentence }));
@@ -109,27 +151,34 @@ export default mounter((root) => {
   }
 
   async function begin() {
-    setText(problem, "");
-    start.disabled = true;
+    starting = start.disabled = true;
     try {
       const { id } = await order("/start", { config: data.config, engine: data.engine });
       location.assign(`/runs?run=${encodeURIComponent(id)}`);
     } catch (error) {
       setText(problem, error.message);
     }
-    start.disabled = false;
+    starting = false;
+    lock();
   }
 
   return {
     update(next) {
       data = next;
       setText(command, data.command);
+      setText(missing, data.missing);
       setText(expected, data.expected);
+      if (!starting) lock();
       age();
+      if (!pressed || behind()) return;
+      if (data.refused || data.missing) giveUp("Something in the form cannot be taken; look at what it says there, and press again.");
+      else settled(pressed);
     },
     destroy() {
       clearTimeout(timer);
-      if (mark && !found) order(`/check/${mark}/cancel`).catch(() => null);
+      clearTimeout(patience);
+      removeEventListener("pagehide", leave);
+      leave();
     },
   };
 });

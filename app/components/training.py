@@ -58,13 +58,17 @@ def engines() -> None:
 
 def _menu(name: str, data: dict[str, Any]) -> None:
     key = f"menu-{name}"
-    data |= {"seq": _edit(key).get("seq", 0), "problem": state.problems().get(f"train.{name}", "")}
+    problem = state.problems().get(f"train.{name}", "")
+    data |= {"seq": _edit(key).get("seq", 0), "sender": key, "problem": problem}
     component("menu")(key=key, data=data, on_edit_change=partial(_chosen, name, key))
 
 
 def recipe_knobs(field: str) -> None:
     """The knobs of one of the three recipes."""
-    rows = train_form.recipe_rows(current(), field, _problems(field))
+    problems = _problems(field)
+    if field == "data":
+        problems.setdefault("data.path", missing())
+    rows = train_form.recipe_rows(current(), field, problems)
     if rows:
         owner = f"{field} {getattr(current(), field).partition('(')[0]}"
         _mount(f"knobs-{field}", owner, rows, partial(_recipe_edited, field))
@@ -86,8 +90,24 @@ def _problems(field: str) -> dict[str, str]:
 
 
 def _mount(key: str, owner: str, rows: list[dict[str, Any]], edited: Any) -> None:
-    data = {"owner": owner, "knobs": rows, "seq": _edit(key).get("seq", 0)}
+    data = {"owner": owner, "knobs": rows, "seq": _edit(key).get("seq", 0), "sender": key}
     component("knobs")(key=key, data=data, on_edit_change=partial(edited, key, owner))
+
+
+def missing() -> str:
+    """Why the data cannot be read; nothing for an engine, which may see other folders."""
+    return "" if engine() else train_form.data_missing(current())
+
+
+def answered() -> dict[str, int]:
+    """The newest edit of every menu and group of knobs that the run of this page holds."""
+    keys = [str(key) for key in st.session_state if str(key).startswith(("menu-", "knobs-"))]
+    return {key: _edit(key).get("seq", 0) for key in keys}
+
+
+def refused() -> bool:
+    """Whether the form tells that something cannot be taken."""
+    return any(key.startswith("train.") for key in state.problems())
 
 
 def _edit(key: str) -> dict[str, Any]:

@@ -58,7 +58,8 @@ def outcome() -> None:
     command = spelling.command(preset, changed, engine)
     data: dict[str, Any] = {
         "config": config.record(), "engine": engine, "command": command, "expected": expected(),
-        "hides": config.mask or "nothing", "problems": bool(state.problems()),
+        "answered": training.answered(), "refused": training.refused(),
+        "missing": training.missing(),
     }  # fmt: skip
     component("train")(key="train", data=data)
     query = {"preset": preset, **{name: str(value) for name, value in changed.items()}}

@@ -3,12 +3,13 @@
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.visitor import PHONE, SLOW, clipboard, drawn
+from tests.browser.visitor import PHONE, SLOW, Line, clipboard, drawn
 from workbench.runs import RunStore, cancel
 
 HOSTILE = '<script>document.title="owned"</script>; rm -rf ~ "><img src=x onerror=alert(1)> 🦊'
@@ -188,3 +189,75 @@ def test_a_hostile_name_is_inert(visit: Callable[..., Page], app_server: Any) ->
     page.get_by_role("button", name="Continue the queue").click()
     expect(page.locator(".queue")).to_be_hidden(timeout=SLOW)
     assert page.title() != "owned" and page.evaluate("typeof owned") == "undefined"
+
+
+def paused(page: Page, app_server: Any, yes: int) -> None:
+    address = f"{app_server.url}/api/runs/queue"
+    assert page.request.post(address, data={"paused": yes}, headers=OWN).ok
+
+
+def test_start_waits_for_what_was_just_typed(visit: Callable[..., Page], app_server: Any) -> None:
+    page = visit()
+    line = Line(page)
+    page.goto(f"{app_server.url}/train?preset=digits_mae_tiny&steps=20")
+    paused(page, app_server, 1)
+    expect(command(page)).to_contain_text("steps=20", timeout=SLOW)
+    line.hold = True
+    number(page, "steps", "5000")
+    page.locator("[data-knob=name] input").fill("typed last")
+    start = page.get_by_role("button", name="Start without a check")
+    start.click()
+    expect(page.get_by_text("Waits until the server has")).to_be_visible()
+    expect(start).to_be_disabled()
+    line.release()
+    page.wait_for_url(re.compile("/runs[?]run="), timeout=SLOW)
+    run = RunStore(app_server.home / "runs").get(page.url.partition("run=")[2])
+    assert (run.config.steps, run.config.name) == (5000, "typed last")
+
+    page.goto(f"{app_server.url}/train?preset=digits_mae_tiny")
+    expect(command(page)).to_be_visible(timeout=SLOW)
+    number(page, "steps", "0")
+    start.click()
+    expect(page.get_by_text("cannot be taken; look at what it says there")).to_be_visible()
+    expect(page.locator("[data-knob=steps] .problem")).to_contain_text("Steps is 0")
+    paused(page, app_server, 0)
+
+
+def test_a_check_ends_with_its_page_and_at_once_while_it_waits(
+    visit: Callable[..., Page], app_server: Any
+) -> None:
+    query = "train?preset=digits_mae_tiny"
+    first, second = visit(query), visit(query)
+    expect(command(second)).to_be_visible(timeout=SLOW)
+    with first.expect_response(re.compile("/api/runs/check$")) as began:
+        first.get_by_role("button", name="Check what it takes").click()
+    second.get_by_role("button", name="Check what it takes").click()
+    expect(second.locator("[data-found=told]")).to_contain_text("Waits for another", timeout=SLOW)
+    second.get_by_role("button", name="Cancel the check").click()
+    expect(second.get_by_text("The check was cancelled.")).to_be_visible(timeout=2000)
+    address = f"{app_server.url}/api/runs/check/{began.value.json()['mark']}"
+    assert second.request.get(address).json()["state"] == "running"
+    first.reload()
+    for _ in range(50):
+        if second.request.get(address).json()["state"] == "cancelled":
+            break
+        second.wait_for_timeout(100)
+    else:
+        raise AssertionError("the check of a page that is gone goes on")
+    second.get_by_role("button", name="Check what it takes").click()
+    expect(second.locator("[data-found=told]")).to_contain_text("Reads the data", timeout=SLOW)
+
+
+def test_a_folder_that_is_not_there_closes_start(
+    visit: Callable[..., Page], app_server: Any
+) -> None:
+    page = visit("train?preset=digits_mae_tiny&data=folder(path='nowhere/at%20all')")
+    told = page.locator("[data-knob=path] .problem")
+    expect(told).to_contain_text("there is no nowhere/at all", timeout=SLOW)
+    start = page.get_by_role("button", name="Start without a check")
+    expect(start).to_be_disabled()
+    path = page.locator("[data-knob=path] input")
+    path.fill(str(Path(__file__).parents[2] / "assets"))
+    path.press("Enter")
+    expect(told).to_be_hidden(timeout=SLOW)
+    expect(start).to_be_enabled()

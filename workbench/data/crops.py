@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data.folders import SUFFIXES
+from workbench.data.folders import PATH_SHOWN, SUFFIXES
 from workbench.data.images import open_image
 from workbench.data.samples import held_out, photo
-from workbench.errors import BadInput
+from workbench.errors import BadInput, shown
 
 MEMORY_SHARE = 0.8
 
@@ -112,8 +112,9 @@ def load_pool(
             room -= pixels.nbytes
             if room < 0:
                 raise BadInput(
-                    f"{folder} fills the {free / 2**30:.1f} GB of memory that are free after "
-                    f"{len(pictures) + 1} photos, all of which must fit; name a smaller folder"
+                    f"{shown(str(folder), PATH_SHOWN)} fills the {free / 2**30:.1f} GB of memory "
+                    f"that are free after {len(pictures) + 1} photos, all of which must fit; name "
+                    "a smaller folder"
                 )
             pictures.append(pixels)
             records.append(_record(folder, name, stated.get(name, {})))
@@ -146,11 +147,12 @@ def _content(pixels: NDArray[np.uint8]) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
+    told = shown(str(folder), PATH_SHOWN)
     if not folder.is_dir():
-        raise BadInput(f"{folder} is not a folder; name a folder of PNG, JPEG or WebP photos")
+        raise BadInput(f"{told} is not a folder; name a folder of PNG, JPEG or WebP photos")
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not files:
-        raise BadInput(f"{folder} holds no PNG, JPEG or WebP file; name a folder of photos")
+        raise BadInput(f"{told} holds no PNG, JPEG or WebP file; name a folder of photos")
     return files
 
 

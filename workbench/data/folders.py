@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.data.images import check_header
-from workbench.errors import BadInput
+from workbench.errors import BadInput, shown
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 MAX_FILES = 100_000
 MAX_SKIPPED = 100
+PATH_SHOWN = 300  # of a path in a sentence: its end says most
 # A JPEG may carry previews and profiles of 64 kB each before its size; nothing sane needs more.
 HEADER_BYTES = 2**20
 
@@ -38,8 +39,9 @@ def folder(path: str | Path, most_skipped: int = MAX_SKIPPED) -> Folder:
             `most_skipped` files that cannot be used.
     """
     root = Path(path)
+    told = shown(str(root), PATH_SHOWN)
     if not root.is_dir():
-        raise BadInput(f"{root} is not a folder; name a folder of PNG, JPEG or WebP files")
+        raise BadInput(f"{told} is not a folder; name a folder of PNG, JPEG or WebP files")
     inside = root.resolve()
     files: list[Path] = []
     skipped: list[tuple[str, str]] = []
@@ -51,15 +53,15 @@ def folder(path: str | Path, most_skipped: int = MAX_SKIPPED) -> Folder:
         else:
             skipped.append((name, reason))
         if len(files) > MAX_FILES:
-            raise BadInput(f"{root} holds more than {MAX_FILES:,} pictures; name a smaller folder")
+            raise BadInput(f"{told} holds more than {MAX_FILES:,} pictures; name a smaller folder")
         if len(skipped) > most_skipped:
             raise BadInput(
-                f"{root} holds more than {most_skipped} files that cannot be used, the first of "
+                f"{told} holds more than {most_skipped} files that cannot be used, the first of "
                 f"them: {skipped[0][1]}; remove them or name another folder"
             )
     if not files:
         left = f" ({len(skipped)} could not be used: {skipped[0][1]})" if skipped else ""
-        raise BadInput(f"{root} holds no PNG, JPEG or WebP file{left}; name a folder of photos")
+        raise BadInput(f"{told} holds no PNG, JPEG or WebP file{left}; name a folder of photos")
     files.sort(key=lambda file: natural(file.relative_to(root).as_posix()))
     return Folder(tuple(files), tuple(skipped))
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data.decoded import decoded
-from workbench.data.folders import any_picture, folder
+from workbench.data.folders import PATH_SHOWN, any_picture, folder
 from workbench.data.sets.dataset import Dataset, Pictures, Skip, collect, rows_of
-from workbench.errors import BadInput
+from workbench.errors import BadInput, shown
 from workbench.params import Knob
 
 MARGIN = 1.25  # crops have something to choose from
@@ -36,7 +36,10 @@ class Folder(Dataset):
         """See `Dataset.there`; a folder without a picture is not there, either."""
         super().there()
         if not any_picture(Path(self.path).expanduser()):
-            raise BadInput(f"{self.path} holds no PNG, JPEG or WebP file; name a folder that does.")
+            raise BadInput(
+                f"{shown(self.path, PATH_SHOWN)} holds no PNG, JPEG or WebP file; name a folder "
+                "that does."
+            )
 
     def load(self, size: int, *, train: bool = True) -> Pictures:
         """See `Dataset.load`."""
