@@ -58,7 +58,7 @@ class RunConfig:
     weight_decay: Annotated[float, Knob("decay of matrices", 0, 10, 0.01, None, 0.3)] = 0.05
     beta2: Annotated[float, Knob("memory of AdamW's second moment", 0, 0.99999, 0.01)] = 0.95
     layer_decay: Annotated[float, Knob("rate of a layer over the next above", 0.01, 1, 0.05)] = 1.0
-    warmup: Annotated[int, Knob("steps until the full learning rate", 0, 10_000_000, 10)] = 100
+    warmup: Annotated[int, Knob("steps until the full rate", 0, 10**7, 10, None, 5000)] = 100
     cooldown: Annotated[float, Knob("share of the steps in which it falls to 0", 0, 1, 0.05)] = 1.0
     schedule: Annotated[str, Knob("how it falls", choices=("cosine", "linear"))] = "cosine"
     clip: Annotated[float, Knob("largest gradient norm; 0 for any", 0, 1e6, 0.5, None, 10)] = 0.0
@@ -71,12 +71,16 @@ class RunConfig:
     precision: Annotated[str, Knob("of the matrix products", choices=PRECISIONS)] = "auto"
     threads: Annotated[int, Knob("threads of the CPU; 0 for all", 0, 4096, 1, None, 64)] = 0
     processes: Annotated[int, Knob("processes that share a batch", 1, 1024, 1, None, 8)] = 1
-    save_every: Annotated[int, Knob("steps between checkpoints", 1, 100_000_000, 50)] = 250
-    picture_every: Annotated[int, Knob("steps between pictures; 0 for none", 0, 100_000_000)] = 250
-    log_every: Annotated[int, Knob("steps between lines of metrics", 1, 1_000_000, 1)] = 10
+    save_every: Annotated[int, Knob("steps between checkpoints", 1, 10**8, 50, None, 5000)] = 250
+    picture_every: Annotated[
+        int, Knob("between pictures; 0 for none", 0, 10**8, 50, None, 5000)
+    ] = 250
+    log_every: Annotated[int, Knob("steps between lines of metrics", 1, 10**6, 1, None, 200)] = 10
     keep: Annotated[int, Knob("newest checkpoints kept", 1, 10_000, 1, None, 20)] = 3
-    stall: Annotated[float, Knob("seconds without a step until an alert", 1, 1e6, 10)] = 120.0
-    memory: Annotated[int, Knob("MB for training on a CPU; 0 for any", 0, 1 << 30, 256)] = 0
+    stall: Annotated[float, Knob("seconds without a step until alert", 1, 1e6, 10, None, 1800)] = (
+        120.0
+    )
+    memory: Annotated[int, Knob("MB for a CPU; 0 for any", 0, 1 << 30, 256, None, 65_536)] = 0
     evaluate: Annotated[str, Knob("protocols at its end, parted by semicolons")] = ""
     mirror: Annotated[str, Knob("tracker that is told of it, too", choices=("", "trackio"))] = ""
     name: Annotated[str, Knob("what people call it")] = ""
