@@ -46,9 +46,10 @@ def pages() -> dict[str, list[st.Page]]:
     return {name: inside for name, inside in found.items() if inside}
 
 
-st.set_page_config(page_title=NAME, page_icon=str(ICON), layout="wide")
-st.html(CSS)
 page = st.navigation(pages(), position="top")
+title = f"{page.title} – {NAME}" if page.url_path else NAME
+st.set_page_config(page_title=title, page_icon=str(ICON), layout="wide")
+st.html(CSS)
 with st.container(key="title", horizontal=True, vertical_alignment="center"):
     st.markdown(f"#### {page.title if page.url_path else NAME}", width="content")
     st.caption(summary(VIEWS / f"{page.url_path or FIRST}.py"))

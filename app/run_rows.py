@@ -32,7 +32,6 @@ from workbench.runs.telling import told
 WATCHED = (STATE, CONFIG, PICTURES, STOP, EVALUATIONS)
 KEPT_METRICS = 8
 LOG_LINES = 80
-LOOKED_AT = 40
 TOLD = (
     "step",
     "steps",
@@ -272,16 +271,3 @@ def thumbnail(path: Path, side: int = 64) -> bytes:
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=80)
     return buffer.getvalue()
-
-
-def seconds_here(folder: Path, preset: str, steps: int, batch: int) -> float | None:
-    """How long so many steps would take at the speed of the newest run of a preset; None: unknown.
-
-    Looks at the newest few runs of the folder only.
-    """
-    store = RunStore(folder)
-    for name in reversed(store.ids()[-LOOKED_AT:]):
-        row = Run(folder / name).row()
-        if row["config"].get("preset") == preset and row.get("rate"):
-            return steps * batch / float(row["rate"])
-    return None

@@ -22,7 +22,7 @@ CSS = (
 .st-key-title h4 { padding: 0; margin: 0; font-size: 1.25rem; }
 .st-key-title p { margin: 0; }
 .st-key-photo-controls, .st-key-mask-controls, .st-key-more-controls, .st-key-painting,
-.st-key-pictures { gap: 0.65rem; }
+.st-key-pictures, .st-key-beginning { gap: 0.65rem; }
 [data-testid="stAlert"] p { font-size: 0.88rem; line-height: 1.4; }
 [data-testid="stAlertContainer"] { padding: 0.6rem 0.8rem; }
 @media (max-width: 940px) {
@@ -35,6 +35,7 @@ CSS = (
   .st-key-bench :has(> .st-key-pictures) { order: 3; }
   .st-key-bench :has(> .st-key-photo-controls) { order: 4; }
   .st-key-bench :has(> .st-key-more-controls) { order: 5; }
+  .st-key-bench :has(> .st-key-beginning) { order: 6; }
 }
 @media (min-width: 941px) {
   [data-testid="stColumn"]:has(.st-key-outcome) { position: sticky; top: 4.2rem;

@@ -19,6 +19,33 @@ from workbench.runs.presets import GROUPS, run_preset, run_presets, sized_for
 FIRST = "digits_mae_tiny"
 MAIN = ("name", "steps", "batch", "seed", "device")
 HIDDEN = {"objective", "mask", "data", "preset", "group", *MAIN}
+# The other knobs by what they belong to, with the words that a person reads for them.
+HEADINGS: dict[str, dict[str, str]] = {
+    "Model": {
+        "init": "Begins at", "size": "Picture side", "patch": "Patch side", "dim": "Width",
+        "depth": "Blocks", "heads": "Heads", "mlp": "Width of the MLP, times the width",
+    },
+    "Optimiser": {
+        "optimiser": "Optimiser", "lr": "Learning rate", "muon_lr": "Learning rate of Muon",
+        "weight_decay": "Weight decay", "beta2": "AdamW's beta 2", "layer_decay": "Layer decay",
+        "warmup": "Warm-up steps", "cooldown": "Cool-down share", "schedule": "Schedule",
+        "clip": "Clip the gradient at",
+    },
+    "Pictures": {
+        "crop": "Smallest crop", "flip": "Mirror", "color": "Colour changes",
+        "field": "Random fields",
+    },
+    "Machine": {
+        "precision": "Precision", "threads": "Threads", "processes": "Processes",
+        "memory": "Memory limit (MB)",
+    },
+    "Checkpoints and what is written": {
+        "save_every": "Checkpoint every", "keep": "Checkpoints kept",
+        "picture_every": "Pictures every", "log_every": "Metrics every",
+        "stall": "Alert after (seconds)", "evaluate": "Evaluate at the end",
+        "mirror": "Also told to",
+    },
+}  # fmt: skip
 STAYS = ("name", "seed", "device", "threads", "precision", "group")
 NOTHING = "nothing"
 PLACES = (
@@ -47,16 +74,8 @@ def linked(query: Mapping[str, str]) -> tuple[RunConfig, list[str]]:
         try:
             found = configured(found, {name: value})
         except BadInput as error:
-            wrong.append(whole(str(error)))
+            wrong.append(whole(str(error).removeprefix("run: ")))
     return found, wrong
-
-
-def query_of(config: RunConfig) -> dict[str, str]:
-    """Return the fields of the link that restores the form."""
-    from workbench.runs.spelling import spelled
-
-    preset, changed = spelled(config)
-    return {"preset": preset, **{name: str(value) for name, value in changed.items()}}
 
 
 def _menu(name: str, label: str, value: str, groups: Any, about: str) -> dict[str, Any]:
@@ -180,7 +199,12 @@ def run_rows(config: RunConfig, problems: Mapping[str, str], main: bool) -> list
         row["kind"] = "seed" if row["name"] == "seed" else row["kind"]
     if main:
         return [found[name] for name in MAIN]
-    return [row for name, row in found.items() if name not in HIDDEN]
+    rows = [
+        {**found.pop(name), "label": label, "heading": heading}
+        for heading, inside in HEADINGS.items()
+        for name, label in inside.items()
+    ]
+    return rows + [row for name, row in found.items() if name not in HIDDEN]
 
 
 def chosen(config: RunConfig, menu: str, value: str) -> RunConfig:

@@ -73,7 +73,7 @@ def test_data_without_classes_cannot_be_taken_by_what_needs_them() -> None:
 )
 def test_a_link_restores_the_form(preset: str, changed: dict[str, Any]) -> None:
     config = configured(preset, changed)
-    assert train_form.linked(train_form.query_of(config)) == (config, [])
+    assert train_form.linked(spelling.query(*spelling.spelled(config))) == (config, [])
 
 
 def test_an_engine_is_offered_only_where_its_package_is_installed(

@@ -2,6 +2,8 @@
 
 const KNOBS_CSS = `
   .rows { display: grid; gap: 10px; }
+  .rows h5 { margin: 10px 0 0; font-size: 0.875rem; font-weight: 600; border-bottom: 1px solid var(--st-border-color); }
+  .rows h5:first-child { margin-top: 0; }
   .row { display: grid; grid-template-columns: 1fr auto; gap: 2px 8px; align-items: center; }
   .row { position: relative; }
   .row > .name { display: flex; gap: 6px; align-items: center; overflow-wrap: anywhere; }
@@ -106,7 +108,7 @@ class Row {
     this.node.append((this.box = make("input", { type: "checkbox", id, onchange: () => this.set(this.box.checked) })));
   }
   menu(id) {
-    const options = this.knob.choices.map((choice) => make("option", { value: choice, text: choice }));
+    const options = this.knob.choices.map((choice) => make("option", { value: choice, text: choice || "none" }));
     this.node.append((this.box = make("select", { id, onchange: () => this.set(this.box.value) }, ...options)));
   }
   text(id) {
@@ -173,7 +175,8 @@ export default mounter((root, view) => {
         owner = data.owner;
         sender.forget();
         made = new Map(data.knobs.map((knob) => [knob.name, new Row(knob, changed)]));
-        rows.replaceChildren(...[...made.values()].map((row) => row.node));
+        rows.replaceChildren(...data.knobs.flatMap(({ name, heading }, at) => heading && heading !== data.knobs[at - 1]?.heading
+          ? [make("h5", { text: heading }), made.get(name).node] : [made.get(name).node]));
       }
       const current = data.seq >= sender.seq;
       for (const knob of data.knobs) {

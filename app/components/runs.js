@@ -19,6 +19,7 @@ export default mounter((root) => {
   function show(id) {
     if (id === shownRun) return;
     shownRun = id;
+    document.title = `${id || "Runs"} – Mask workbench`;
     list.node.classList.toggle("hidden", Boolean(id));
     page.node.classList.toggle("hidden", !id);
     if (id) {

@@ -8,10 +8,9 @@ import streamlit as st
 from app import state, worker
 from app.components import training
 from app.components.scripts import component
-from app.run_rows import seconds_here
 from workbench.errors import BadInput
 from workbench.runs import spelling
-from workbench.runs.store import runs_folder
+from workbench.runs.estimating import usual_seconds
 
 SECTION = "Training"
 
@@ -25,7 +24,7 @@ def live() -> None:
         left, right = st.columns([44, 62], gap="large")
     with left:
         form()
-    with right, st.container(key="pictures"), st.container(key="outcome"):
+    with right, st.container(key="beginning"), st.container(key="outcome"):
         outcome()
 
 
@@ -62,23 +61,23 @@ def outcome() -> None:
         "missing": training.missing(),
     }  # fmt: skip
     component("train")(key="train", data=data)
-    query = {"preset": preset, **{name: str(value) for name, value in changed.items()}}
-    query |= {"engine": engine} if engine else {}
-    shared = {"query": urlencode(query), "python": python, "command": command}
+    query = urlencode(spelling.query(preset, changed, engine))
+    shared = {"query": query, "python": python, "command": command}
     component("link")(key="link", data=shared)
 
 
 def expected() -> str:
     """How long runs of this kind took on this machine, where there were any."""
-    config = training.current()
+    if training.engine():
+        return ""
     try:
-        seconds = seconds_here(runs_folder(), config.preset, config.steps, config.batch)
+        seconds = usual_seconds(training.current())
     except BadInput:
         return ""
     if seconds is None:
         return ""
     told = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-    return f"At the speed of the last run of {config.preset} here it takes {told}."
+    return f"At the speed of the last run like it here, training takes {told}."
 
 
 waiting = st.empty()

@@ -73,13 +73,13 @@ class RunConfig:
     processes: Annotated[int, Knob("processes that share a batch", 1, 1024, 1, None, 8)] = 1
     save_every: Annotated[int, Knob("steps between checkpoints", 1, 10**8, 50, None, 5000)] = 250
     picture_every: Annotated[
-        int, Knob("between pictures; 0 for none", 0, 10**8, 50, None, 5000)
+        int, Knob("steps between pictures; 0 for none", 0, 10**8, 50, None, 5000)
     ] = 250
     log_every: Annotated[int, Knob("steps between lines of metrics", 1, 10**6, 1, None, 200)] = 10
     keep: Annotated[int, Knob("newest checkpoints kept", 1, 10_000, 1, None, 20)] = 3
-    stall: Annotated[float, Knob("seconds without a step until alert", 1, 1e6, 10, None, 1800)] = (
-        120.0
-    )
+    stall: Annotated[
+        float, Knob("seconds without a step until an alert", 1, 1e6, 10, None, 1800)
+    ] = 120.0
     memory: Annotated[int, Knob("MB for a CPU; 0 for any", 0, 1 << 30, 256, None, 65_536)] = 0
     evaluate: Annotated[str, Knob("protocols at its end, parted by semicolons")] = ""
     mirror: Annotated[str, Knob("tracker that is told of it, too", choices=("", "trackio"))] = ""

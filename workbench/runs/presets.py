@@ -102,11 +102,11 @@ def run_presets() -> "dict[str, RunConfig]":
 
 
 def run_preset(name: str) -> "RunConfig":
-    """Return the set-up for runs called `name`, or BadInput with the known names."""
+    """Return the set-up for runs called `name`, or BadInput with the nearest name."""
     known = run_presets()
     if name not in known:
         raise BadInput(
-            f"no preset is called {shown(name)}; known presets: "
-            f"{', '.join(known)}{nearest(name, known)}."
+            f"no preset is called {shown(name)}{nearest(name, known)}; workbench presets lists "
+            f"all {len(known)}."
         )
     return known[name]

@@ -31,6 +31,16 @@ def command(preset: str, changed: Mapping[str, Any], engine: str = "") -> str:
     return shlex.join(["python", "-m", "workbench", "train", preset, *words])
 
 
+def query(preset: str, changed: Mapping[str, Any], engine: str = "") -> dict[str, str]:
+    """Return the fields of the form's address that start it.
+
+    >>> query("digits_mae_tiny", {"steps": 20})
+    {'preset': 'digits_mae_tiny', 'steps': '20'}
+    """
+    fields = {"preset": preset, **{name: str(value) for name, value in changed.items()}}
+    return {**fields, "engine": engine} if engine else fields
+
+
 def python(preset: str, changed: Mapping[str, Any], engine: str = "") -> str:
     """Return the lines of Python that start it."""
     changed = {**changed, "engine": engine} if engine else changed
