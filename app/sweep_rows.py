@@ -4,10 +4,9 @@ import shlex
 from typing import Any
 
 from app.engine_form import offered
-from app.run_rows import seconds_here
 from workbench.errors import BadInput, shown
 from workbench.runs.engines import ENGINES
-from workbench.runs.store import runs_folder
+from workbench.runs.estimating import usual_seconds
 from workbench.runs.sweeping import command, planned, read_over, sweep
 from workbench.runs.sweeps import Sweep, SweepStore, spoken
 
@@ -115,9 +114,8 @@ def plan(body: dict[str, Any]) -> dict[str, Any]:
         return {**told, "problem": str(problem)}
     measured = sorted({each.evaluate for each in configs})
     steps = sum(each.steps for each in configs)
-    sizes = {(each.steps, each.batch) for each in configs}
-    one = seconds_here(runs_folder(), preset, *sizes.pop()) if len(sizes) == 1 else None
-    time = f"about {spoken(one * len(configs))}" if one else ""
+    seconds = usual_seconds(configs)
+    time = f"about {spoken(seconds)}" if seconds else ""
     return {
         **told, "count": len(configs), "steps": steps, "measured": "; ".join(measured),
         "time": time,

@@ -71,7 +71,7 @@ def expected() -> str:
     if training.engine():
         return ""
     try:
-        seconds = usual_seconds(training.current())
+        seconds = usual_seconds([training.current()])
     except BadInput:
         return ""
     if seconds is None:

@@ -1,6 +1,6 @@
-"""How long a run will take, from those that are done on this machine."""
+"""How long runs will take, from those that are done on this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,22 @@ SAME = (
 )  # fmt: skip
 
 
-def usual_seconds(config: RunConfig, folder: Path | str | None = None) -> float | None:
-    """Return the seconds of training at the rate of the newest run like it; None: there is none.
+def usual_seconds(configs: Sequence[RunConfig], folder: Path | str | None = None) -> float | None:
+    """Return the seconds of training of all of them; None where no run like one of them is known.
 
     Like it is one that is done, here and not by an engine, with the same objective, model, data
-    set and device. Looks at the newest few runs of the folder only.
+    set and device. Looks at the newest few runs of the folder only, and takes the newest like it.
     """
-    store, wanted = RunStore(folder), _told(config.record())
+    rates, store = dict[tuple[Any, ...], float](), RunStore(folder)
     for name in islice(reversed(store.ids()), LOOKED_AT):
         run = Run(store.folder / name)
         row = run.row()
-        if row["state"] != "done" or not row.get("rate") or run.handed():
-            continue
-        if _told(completed(row["config"])) == wanted:
-            return config.steps * config.batch / float(row["rate"])
-    return None
+        if row["state"] == "done" and row.get("rate") and not run.handed():
+            rates.setdefault(_told(completed(row["config"])), float(row["rate"]))
+    found = [(each, rates.get(_told(each.record()))) for each in configs]
+    times = [each.steps * each.batch / rate for each, rate in found if rate is not None]
+    return sum(times) if len(times) == len(configs) else None
 
 
-def _told(record: Mapping[str, Any]) -> list[Any]:
-    return [str(record["data"]).partition("(")[0], *(record[name] for name in SAME)]
+def _told(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (str(record["data"]).partition("(")[0], *(record[name] for name in SAME))
