@@ -1,5 +1,6 @@
 """A sweep as one thing: standing, cancel, resume, names; nothing is trained here."""
 
+import time
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from app.sweep_rows import plan, row
 from workbench.errors import BadInput
 from workbench.runs.queue import Queue
 from workbench.runs.store import RunStore
-from workbench.runs.sweeping import read_over, sweep
+from workbench.runs.sweeping import planned, read_over, sweep, values_of
 from workbench.runs.sweeps import QUEUED, Sweep, SweepStore, standing
 
 OVER = {"mask": ["random", "block"], "ratio": ["0.5", "0.75"]}
@@ -118,6 +119,30 @@ def test_a_sweep_whose_launcher_was_killed_is_completed_by_resume(paused: RunSto
     ]
 
 
+@pytest.mark.parametrize(
+    ("over", "shared", "told"),
+    [
+        ({"seed": ["1", "1"]}, {}, "'seed=1' and 'seed=1' .* same run"),
+        ({"lr": ["0.1", "1e-1"]}, {}, "'lr=0.1' and 'lr=1e-1' .* same run"),
+        ({"name": ["a", "b"]}, {}, "name"),
+        ({"group": ["a", "b"]}, {}, "group"),
+        ({"seed": ["1", "2"]}, {"name": "a"}, "name is 'a', .* --name"),
+        ({"seed": ["1", "2"]}, {"group": "a"}, "group is 'a', .* --name"),
+    ],
+)
+def test_equal_runs_and_names_of_ones_own_are_refused(
+    over: dict[str, list[str]], shared: dict[str, str], told: str, paused: RunStore
+) -> None:
+    with pytest.raises(BadInput, match=told):
+        sweep("digits_mae_tiny", over, dir=paused.folder, overrides=shared)
+    assert paused.ids() == [] and not list(SweepStore(paused.folder))
+
+
+def test_runs_that_train_alike_and_are_measured_otherwise_are_two() -> None:
+    over = {"evaluate": ["knn(k=5)", "knn(k=9)"]}
+    assert len(planned("digits_mae_tiny", over, {"name": ""}, "mine")) == 2
+
+
 def test_where_a_sweep_stands_is_worked_out_from_its_runs() -> None:
     now = 1000.0
     done = {"state": "done", "step": 100, "steps": 100, "started": 900.0, "updated": 910.0}
@@ -165,3 +190,15 @@ def test_what_goes_over_what_is_read_from_texts() -> None:
     assert read_over(["ratio=0.5", "mask=random,block(ratio=0.5, min_patches=2)"]) == {
         "ratio": ["0.5"], "mask": ["random", "block(ratio=0.5, min_patches=2)"],
     }  # fmt: skip
+
+
+def test_ranges_are_read_without_being_made() -> None:
+    assert values_of("seed=-2..1") == ("seed", ["-2", "-1", "0", "1"])
+    began = time.monotonic()
+    for text in ("seed=0..999999999999", "seed=-99999999999999999..9", "seed=1..10001"):
+        with pytest.raises(BadInput, match="values, at most 10,000"):
+            values_of(text)
+    assert time.monotonic() - began < 1
+    for text in ("seed=--5..3", f"seed=0..{'9' * 5000}", f"seed={'9' * 5000}"):
+        with pytest.raises(BadInput, match="must be a whole number"):
+            planned("digits_mae_tiny", read_over([text]), {}, "mine")

@@ -348,12 +348,10 @@ def sweep(
     """Queue a run for every combination of some knobs."""
     from workbench.commands.sweeps import shown, teller
     from workbench.runs.config import pairs
+    from workbench.runs.sweeping import read_over
     from workbench.runs.sweeping import sweep as launch_all
-    from workbench.runs.sweeping import values_of
 
-    wanted = dict(values_of(text) for text in over)
-    if len(wanted) < len(over):
-        raise BadInput("--over names a knob twice; give it once, with all its values.")
+    wanted = read_over(over)
     told = pairs(overrides or [])
     found = launch_all(preset, wanted, dir=folder, overrides=told, name=name, engine=engine)
     states = [state["state"] for state in found.wait(teller(found.name))] if wait else []

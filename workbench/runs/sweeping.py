@@ -1,6 +1,7 @@
 """Many runs from one set-up: every combination of some knobs, queued under one name."""
 
 import itertools
+import re
 import secrets
 import shlex
 import time
@@ -16,6 +17,8 @@ from workbench.runs.sweeps import Sweep, SweepStore
 
 MOST = 10_000
 PROTOCOL = "linear_probe"
+SPAN = re.compile(r"\s*(-?[0-9]{1,18})\s*\.\.\s*(-?[0-9]{1,18})\s*")
+MADE = ("name", "group")  # what a sweep gives its runs itself
 
 
 def sweep(
@@ -44,7 +47,8 @@ def sweep(
         The sweep, a sequence of its runs that can be waited for, cancelled and gone on with.
 
     Raises:
-        BadInput: a value that a run does not take, more than 10,000 runs, or a name that is taken.
+        BadInput: a value that a run does not take, runs that are the same, more than 10,000 of
+            them, data that are not there, or a name that is taken.
     """
     name = name or f"sweep-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
     shared = dict(overrides or {})
@@ -109,7 +113,18 @@ def combinations(
     overrides: Mapping[str, Any],
     group: str,
 ) -> list[RunConfig]:
-    """Return the configurations of a sweep, the last knob changing fastest."""
+    """Return the configurations of a sweep, the last knob changing fastest.
+
+    Raises:
+        BadInput: see `sweep`.
+    """
+    for key in MADE:
+        if key in over or overrides.get(key):
+            raise BadInput(
+                f"{key} is {shown(over.get(key, overrides.get(key)))}, but a sweep names its runs "
+                f"by their values and groups them by its own name; leave {key} out and name the "
+                "sweep with --name."
+            )
     count = 1
     for key, values in over.items():
         if not values:
@@ -118,10 +133,18 @@ def combinations(
     if count > MOST:
         raise BadInput(f"this sweep has {count:,} runs, at most {MOST:,} are queued at once.")
     found: list[RunConfig] = []
+    labels: dict[tuple[Any, ...], str] = {}
     for values in itertools.product(*over.values()):
         told = dict(zip(over, values, strict=True))
         label = ", ".join(f"{key}={value}" for key, value in told.items())
-        found.append(configured(preset, {**overrides, **told, "group": group, "name": label}))
+        config = configured(preset, {**overrides, **told, "group": group, "name": label})
+        same = tuple(value for key, value in config.record().items() if key != "name")
+        if same in labels:
+            raise BadInput(
+                f"{shown(labels[same])} and {shown(label)} are the same run; give each value once."
+            )
+        labels[same] = label
+        found.append(config)
     return found
 
 
@@ -134,12 +157,19 @@ def values_of(text: str) -> tuple[str, list[str]]:
     ('seed', ['0', '1', '2', '3'])
 
     Raises:
-        BadInput: no equals sign, or no value.
+        BadInput: no equals sign, no value, or a range of more than 10,000.
     """
     key, sign, rest = text.partition("=")
-    first, dots, last = rest.partition("..")
-    if sign and dots and _whole(first) and _whole(last) and int(first) <= int(last):
-        return key, [str(number) for number in range(int(first), int(last) + 1)]
+    span = SPAN.fullmatch(rest)
+    if key and span:
+        first, last = int(span[1]), int(span[2])
+        if last - first >= MOST:
+            raise BadInput(
+                f"--over {text} has {last - first + 1:,} values, at most {MOST:,} runs are queued "
+                "at once; name a shorter range."
+            )
+        if first <= last:
+            return key, [str(number) for number in range(first, last + 1)]
     parts, depth, quote = [""], 0, ""
     for character in rest:
         if quote:
@@ -155,7 +185,3 @@ def values_of(text: str) -> tuple[str, list[str]]:
     if not sign or not key or not all(found):
         raise BadInput(f"--over {shown(text)} is no key=value,value; write --over seed=0..3.")
     return key, found
-
-
-def _whole(text: str) -> bool:
-    return text.strip().lstrip("-").isdecimal()
