@@ -11,9 +11,10 @@ from app.compare_routes import COMPARE_ROUTES
 from app.sweep_rows import plan, row
 from workbench.errors import BadInput
 from workbench.runs.queue import Queue
+from workbench.runs.standings import standing
 from workbench.runs.store import RunStore
 from workbench.runs.sweeping import planned, read_over, sweep, values_of
-from workbench.runs.sweeps import QUEUED, Sweep, SweepStore, standing
+from workbench.runs.sweeps import QUEUED, Sweep, SweepStore
 
 OVER = {"mask": ["random", "block"], "ratio": ["0.5", "0.75"]}
 
@@ -144,22 +145,45 @@ def test_runs_that_train_alike_and_are_measured_otherwise_are_two() -> None:
 
 
 def test_where_a_sweep_stands_is_worked_out_from_its_runs() -> None:
-    now = 1000.0
     done = {"state": "done", "step": 100, "steps": 100, "started": 900.0, "updated": 910.0}
-    going = {"state": "running", "step": 50, "steps": 100, "started": now - 4, "seconds_left": 9}
+    going = {"state": "running", "step": 50, "steps": 100, "rate": 80.0, "batch": 16}
     waits = {"state": "queued", "step": 0, "steps": 200}
-    told = standing([done, going, waits], 3, 1, False, now)
-    # 0.1 s a step: 10 - 4 s of the second, 20 s of the third
-    assert told["state"] == "running" and told["seconds_left"] == pytest.approx(26)
+    told = standing([done, going, waits], 3, 1, False)
+    # 0.1 s a step: 50 steps of the second, 200 of the third
+    assert told["state"] == "running" and told["seconds_left"] == pytest.approx(25)
     assert told["share"] == pytest.approx(150 / 400)
-    assert standing([done, going, waits], 3, 2, False, now)["seconds_left"] == pytest.approx(13)
-    # nothing has ended yet: what the running one took, 4 s for 50 steps
-    assert standing([going, waits], 2, 1, False, now)["seconds_left"] == pytest.approx(4 + 16)
-    assert standing([waits], 1, 1, True, now)["seconds_left"] is None
-    assert standing([waits], 1, 1, True, now)["state"] == "paused"
-    assert standing([done], 1, 1, False, now)["state"] == "done"
-    assert standing([done, {**waits, "state": "failed"}], 2, 1, False, now)["state"] == "ended"
-    assert standing([done], 2, 1, False, now)["share"] == pytest.approx(0.5)
+    assert standing([done, going, waits], 3, 2, False)["seconds_left"] == pytest.approx(12.5)
+    # nothing has ended yet: the running one makes 80 pictures/s, 16 a step
+    assert standing([going, waits], 2, 1, False)["seconds_left"] == pytest.approx(0.2 * 250)
+    assert standing([waits], 1, 1, True)["seconds_left"] is None
+    assert standing([waits], 1, 1, True)["state"] == "paused"
+    assert standing([done], 1, 1, False)["state"] == "done"
+    assert standing([done, {**waits, "state": "failed"}], 2, 1, False)["state"] == "ended"
+    assert standing([done], 2, 1, False)["share"] == pytest.approx(0.5)
+
+
+def test_the_time_left_is_right_after_a_resume(paused: RunStore) -> None:
+    found = sweep("digits_mae_tiny", {"seed": [0, 1]}, dir=paused.folder,
+                  overrides={"steps": 1000, "batch": 16})  # fmt: skip
+    first, second = found.runs()
+    Queue(paused.folder).remove(first.id)
+    # 990 steps before the break and 10 after it, a second each
+    first.set_state(state="done", step=1000, tries=1, started=5000.0, updated=5010.0, rate=16.0)
+    assert found.standing()["seconds_left"] == pytest.approx(1000)
+    second.set_state(step=400, tries=1)  # waits to go on from there
+    assert found.standing()["seconds_left"] == pytest.approx(600)
+
+
+def test_waiting_for_a_sweep_looks_at_all_runs_now_and_then(
+    paused: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = sweep("digits_mae_tiny", {"seed": range(30)}, dir=paused.folder)
+    for run in found.runs():
+        Queue(paused.folder).remove(run.id)
+        run.set_state(state="done")
+    looks = list[dict[str, Any]]()
+    assert [each["state"] for each in found.wait(looks.append)] == ["done"] * 30
+    assert len(looks) < 10 and looks[-1]["state"] == "done"
 
 
 def test_a_form_comes_to_runs_and_a_command(workbench_home: Any) -> None:

@@ -1,10 +1,10 @@
 """Sweeps: a name, a folder, its runs, how far they are; cancelled, gone on with, read as one."""
 
+import math
 import re
 import secrets
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Any
 
 from workbench.errors import BadInput, shown
 from workbench.runs.config import RunConfig
-from workbench.runs.launching import Handle, cancel, enqueue_all, resume, wait
+from workbench.runs.launching import LOOK_EVERY, Handle, cancel, enqueue_all, resume, wait
 from workbench.runs.queue import Queue
 from workbench.runs.removing import delete
+from workbench.runs.standings import standing
 from workbench.runs.store import (
     CONFIG,
     ENDED,
@@ -29,6 +30,7 @@ from workbench.runs.store import (
 FOLDER = "_sweeps"  # no run begins with a "_"
 FILE, PLANNED, QUEUED = "sweep.json", "planned.jsonl", "queued.jsonl"
 SCHEMA = 1
+RUNS_A_SECOND, LOOK_AT_MOST = 100, 10.0  # of which `wait` reads the states, so that it costs < 1%
 
 
 @dataclass(frozen=True)
@@ -85,17 +87,33 @@ class Sweep:
                 for run in enqueue_all(part, self.store.folder, engine):
                     noted.write({"label": run.config.name, "run": run.id})
 
-    def standing(self, clock: Callable[[], float] = time.time) -> dict[str, Any]:
+    def standing(self) -> dict[str, Any]:
         """Return where it stands; see `standing`."""
-        states = [run.state() for run in self.runs()]
+        states = [_told(run) for run in self.runs()]
         queue = Queue(self.store.folder).settings()
         planned = int(self.record.get("planned", len(states)))
-        return standing(states, planned, queue["slots"], bool(queue["paused"]), clock())
+        return standing(states, planned, queue["slots"], bool(queue["paused"]))
 
     def wait(self, report: Callable[[dict[str, Any]], None] | None = None) -> list[dict[str, Any]]:
-        """Wait until all of its runs have ended; returns their states."""
-        tell = None if report is None else lambda _: report(self.standing())
-        return [wait(run, report=tell) for run in self.runs()]
+        """Wait until all of its runs have ended; returns their states.
+
+        `report` is called with the standing: of few runs at each look, of many now and then, and
+        at the end.
+        """
+        runs = self.runs()
+        every = min(LOOK_AT_MOST, max(LOOK_EVERY, len(runs) / RUNS_A_SECOND))
+        told = -math.inf
+
+        def tell(_: dict[str, Any]) -> None:
+            nonlocal told
+            if report is not None and time.monotonic() - told >= every:
+                report(self.standing())
+                told = time.monotonic()
+
+        states = [wait(run, report=tell) for run in runs]
+        if report is not None:
+            report(self.standing())
+        return states
 
     def cancel(self, *, now: bool = False) -> int:
         """Stop what goes on and take out what waits, the last first; returns how many there were.
@@ -143,72 +161,12 @@ class Sweep:
         return count + len(missing), refused
 
 
-def standing(
-    states: Sequence[Mapping[str, Any]], planned: int, slots: int, paused: bool, now: float
-) -> dict[str, Any]:
-    """Return where a sweep stands.
-
-    Args:
-        states: of its runs, as `Run.state` returns them.
-        planned: runs that it is to have.
-        slots: runs that the queue trains at once.
-        paused: whether the queue is.
-        now: seconds since the epoch.
-
-    Returns:
-        `state` (running, paused, queued, done, or ended where some runs are not done), `planned`,
-        `counts` by state, `share` of all steps that are made, `seconds_left` (from what ended runs
-        took a step, waiting and starting included; None while nothing is known).
-    """
-    counts = Counter(str(each["state"]) for each in states)
-    live = sum(n for state, n in counts.items() if state not in ENDED)
-    steps = [max(1, int(each.get("steps") or 1)) for each in states]
-    made = [
-        min(all_of, int(each.get("step") or 0)) for each, all_of in zip(states, steps, strict=True)
-    ]
-    mean = sum(steps) / max(1, len(steps))
-    total = sum(steps) + mean * max(0, planned - len(states))
-    going = any(counts[state] for state in GOING)
-    if going:
-        state = "running"
-    elif live:
-        state = "paused" if paused else "queued"
-    else:
-        state = "done" if counts["done"] == planned else "ended"
-    return {
-        "state": state,
-        "planned": planned,
-        "counts": dict(counts),
-        "share": sum(made) / total if total else 1.0,
-        "seconds_left": _left(states, steps, slots, now) if live else 0.0,
-    }
-
-
-def _left(
-    states: Sequence[Mapping[str, Any]], steps: Sequence[int], slots: int, now: float
-) -> float | None:
-    """Seconds until the last of some runs ends, by what those that are done took a step."""
-    ended = [
-        (float(each["updated"]) - float(each["started"]), count)
-        for each, count in zip(states, steps, strict=True)
-        if each["state"] == "done" and each.get("started") and each.get("updated")
-    ]
-    pace = sum(spent for spent, _ in ended) / sum(n for _, n in ended) if ended else None
-    left, waiting = list[float](), 0
-    for each, count in zip(states, steps, strict=True):
-        if each["state"] in ENDED:
-            continue
-        begun = float(each.get("started") or 0)
-        if each["state"] in GOING and each.get("seconds_left") and pace is None:
-            made = max(1, int(each.get("step") or 1))
-            pace = (now - begun) / made if begun else float(each["seconds_left"]) / count
-        if pace is None:
-            return None
-        whole = pace * count
-        gone = now - begun if begun and each["state"] in GOING else 0.0
-        left.append(max(0.0, whole - gone))
-        waiting += 1
-    return sum(left) / max(1, min(slots, waiting))
+def _told(run: Handle) -> dict[str, Any]:
+    """The state of a run, with its batch where its rate has to be made a time a step."""
+    state = run.state()
+    if state.get("rate") and (state["state"] in GOING or state.get("tries")):
+        return {**state, "batch": read_json(run.path / CONFIG, {}).get("batch")}
+    return state
 
 
 class SweepStore:
