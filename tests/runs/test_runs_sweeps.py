@@ -1,6 +1,9 @@
 """A sweep as one thing: standing, cancel, resume, names; nothing is trained here."""
 
+import json
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,12 +12,16 @@ from starlette.testclient import TestClient
 
 from app.compare_routes import COMPARE_ROUTES
 from app.sweep_rows import plan, row
+from workbench.cli import run as run_command
 from workbench.errors import BadInput
+from workbench.runs import sweeps
+from workbench.runs.identity import me
+from workbench.runs.locking import Lock
 from workbench.runs.queue import Queue
 from workbench.runs.standings import standing
-from workbench.runs.store import RunStore
+from workbench.runs.store import STOP, RunStore
 from workbench.runs.sweeping import planned, read_over, sweep, values_of
-from workbench.runs.sweeps import QUEUED, Sweep, SweepStore
+from workbench.runs.sweeps import LOCK, QUEUED, Sweep, SweepStore
 
 OVER = {"mask": ["random", "block"], "ratio": ["0.5", "0.75"]}
 
@@ -120,6 +127,52 @@ def test_a_sweep_whose_launcher_was_killed_is_completed_by_resume(paused: RunSto
     ]
 
 
+def test_a_sweep_that_was_handed_in_reaches_no_other_folder(paused: RunStore) -> None:
+    found = made(paused, "handed in")
+    outside, hidden = paused.folder.parent / "outside", paused.folder / "_hidden"
+    rows = list((found.path / QUEUED).read_text().splitlines())
+    for place, name in ((outside, "../outside"), (hidden, "_hidden"), (outside, str(outside))):
+        place.mkdir(exist_ok=True)
+        (place / "config.json").write_text("{}")
+        (place / "state.json").write_text('{"state": "done"}')
+        rows.append(json.dumps({"label": name, "run": name}))
+    rows.append('{"label": "no run"}')
+    (found.path / QUEUED).write_text("\n".join(rows) + "\n")
+    assert len(found) == len(found.runs()) == 4
+    found.cancel()
+    assert found.delete() == 4
+    assert outside.is_dir() and hidden.is_dir() and paused.ids() == []
+    (paused.folder / "_sweeps" / "$(id)").mkdir()
+    (paused.folder / "_sweeps" / "$(id)" / "sweep.json").write_text('{"name": "x"}')
+    assert list(SweepStore(paused.folder)) == []  # no sweep of ours is called so
+
+
+def test_a_sweep_that_is_refused_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = RunStore(tmp_path / "runs")
+    Queue(store.folder).set(paused=1)
+    words = ["digits_mae_tiny", "--name", "mine", "--dir", str(store.folder)]
+    over = 'data=digits(),folder(path="/none")'  # the first of two is there
+    assert run_command(["sweep", *words, "--over", over]) == 2
+    assert "there is no /none" in capsys.readouterr().err
+    assert store.ids() == [] and Queue(store.folder).jobs() == []
+    assert list(SweepStore(store.folder).folder.iterdir()) == []
+    assert len(made(store)) == 4  # the name is free
+
+
+def test_what_cannot_be_queued_any_more_is_named_by_resume(paused: RunStore) -> None:
+    data = paused.folder.parent / "pictures"
+    (data / "train").mkdir(parents=True)
+    (data / "train" / "a.png").touch()
+    over = {"data": ["digits()", f"folder(path={str(data)!r})"]}
+    found = sweep("digits_mae_tiny", over, dir=paused.folder, overrides={"evaluate": ""})
+    (found.path / QUEUED).unlink()
+    data.rename(data.with_name("moved"))
+    count, refused = found.resume()
+    assert count == 0 and "there is no" in refused[0] and len(found) == 0
+
+
 @pytest.mark.parametrize(
     ("over", "shared", "told"),
     [
@@ -142,6 +195,49 @@ def test_equal_runs_and_names_of_ones_own_are_refused(
 def test_runs_that_train_alike_and_are_measured_otherwise_are_two() -> None:
     over = {"evaluate": ["knn(k=5)", "knn(k=9)"]}
     assert len(planned("digits_mae_tiny", over, {"name": ""}, "mine")) == 2
+
+
+def test_resume_waits_for_runs_that_are_stopping_or_names_them(
+    paused: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = made(paused)
+    run = found.runs()[0]
+    Queue(paused.folder).remove(run.id)
+    pid, mark = me()
+    run.set_state(state="running", step=7, pid=pid, mark=mark)
+    (run.path / STOP).touch()
+    monkeypatch.setattr(sweeps, "STOPS_WITHIN", 0.1)
+    count, refused = found.resume()
+    assert count == 0 and refused[0].startswith(f"{run.id} is still stopping")
+    monkeypatch.setattr(sweeps, "STOPS_WITHIN", 30.0)
+    end = threading.Timer(0.3, lambda: run.set_state(state="cancelled"))
+    end.start()
+    assert found.resume() == (1, [])
+    assert states(found) == ["queued"] * 4
+
+
+def test_only_one_process_queues_the_runs_of_a_sweep(
+    paused: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, told = sweeps.enqueue_all, list[str]()
+
+    def meddled(*arguments: Any) -> Any:
+        (other,) = SweepStore(paused.folder)
+        for act in (other.resume, other.delete):
+            with pytest.raises(BadInput) as problem:
+                act()
+            told.append(str(problem.value))
+        return usual(*arguments)
+
+    monkeypatch.setattr(sweeps, "enqueue_all", meddled)
+    found = made(paused)
+    assert len(found) == len(Queue(paused.folder).jobs()) == 4 and len(told) == 8
+    assert all("another process" in each for each in told)
+    monkeypatch.undo()
+    lock = Lock(found.path / LOCK)
+    assert lock.take()  # it was given back
+    lock.give()
+    assert found.resume() == (0, [])
 
 
 def test_where_a_sweep_stands_is_worked_out_from_its_runs() -> None:

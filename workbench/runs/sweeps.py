@@ -5,14 +5,17 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import BadInput, shown
+from workbench.runs.beginning import resolved
 from workbench.runs.config import RunConfig
 from workbench.runs.launching import LOOK_EVERY, Handle, cancel, enqueue_all, resume, wait
+from workbench.runs.locking import Lock
 from workbench.runs.queue import Queue
 from workbench.runs.removing import delete
 from workbench.runs.standings import standing
@@ -20,6 +23,7 @@ from workbench.runs.store import (
     CONFIG,
     ENDED,
     GOING,
+    ID,
     JsonLines,
     RunStore,
     read_json,
@@ -29,7 +33,9 @@ from workbench.runs.store import (
 
 FOLDER = "_sweeps"  # no run begins with a "_"
 FILE, PLANNED, QUEUED = "sweep.json", "planned.jsonl", "queued.jsonl"
+LOCK = ".lock"
 SCHEMA = 1
+STOPS_WITHIN = 5.0  # seconds that `resume` waits for runs that write their last checkpoint
 RUNS_A_SECOND, LOOK_AT_MOST = 100, 10.0  # of which `wait` reads the states, so that it costs < 1%
 
 
@@ -60,8 +66,13 @@ class Sweep:
         return RunStore(self.path.parent.parent)
 
     def queued(self) -> dict[str, str]:
-        """Return the id of the run that was queued for each combination."""
-        return {str(row["label"]): str(row["run"]) for row in read_lines(self.path / QUEUED)}
+        """Return the id of the run that was queued for each combination.
+
+        A folder may be handed in: what is no id of a run, such as a path, is passed over.
+        """
+        rows = read_lines(self.path / QUEUED)
+        found = [(str(row.get("label", "")), str(row.get("run", ""))) for row in rows]
+        return {label: run for label, run in found if ID.fullmatch(run)}
 
     def runs(self) -> list[Handle]:
         """Return its runs in the order of the combinations; those removed since are left out."""
@@ -78,9 +89,34 @@ class Sweep:
     def __getitem__(self, place: int) -> Handle:
         return self.runs()[place]
 
+    @contextmanager
+    def alone(self) -> Generator[None]:
+        """Keep other processes from queueing its runs, or deleting it, meanwhile.
+
+        Raises:
+            BadInput: one of them does so now.
+        """
+        lock = Lock(self.path / LOCK)
+        if not lock.take():
+            raise BadInput(
+                f"another process queues runs of {shown(self.name)} just now; try again when "
+                "it is through."
+            )
+        try:
+            yield
+        finally:
+            lock.give()
+
     def enqueue(self, configs: Sequence[RunConfig]) -> None:
-        """Queue runs that belong to it; each is noted as soon as it is there."""
+        """Queue runs that belong to it, while `alone`; each is noted as soon as it is there.
+
+        Raises:
+            BadInput: one cannot begin, or an engine takes none of them; none is queued then.
+        """
         engine = str(self.record.get("engine", ""))
+        configs = [resolved(each, self.store.folder) for each in configs]
+        if not engine:  # another machine may see other folders
+            _data_there(configs)
         whole = [configs] if engine else [[each] for each in configs]  # an engine takes an array
         with JsonLines(self.path / QUEUED) as noted:
             for part in whole if configs else ():
@@ -131,34 +167,64 @@ class Sweep:
         Raises:
             BadInput: some wait, go on or are being evaluated; those that are left stay.
         """
-        runs = self.runs()
-        live = sum(run.state()["state"] not in ENDED for run in runs)
-        if live:
-            raise BadInput(f"{live} runs of {shown(self.name)} wait or go on; cancel them first.")
-        for run in runs:
-            delete(run)
-        shutil.rmtree(self.path, ignore_errors=True)
-        return len(runs)
+        with self.alone():
+            runs = self.runs()
+            live = sum(run.state()["state"] not in ENDED for run in runs)
+            if live:
+                raise BadInput(
+                    f"{live} runs of {shown(self.name)} wait or go on; cancel them first."
+                )
+            for run in runs:
+                delete(run)
+            shutil.rmtree(self.path, ignore_errors=True)
+            return len(runs)
 
     def resume(self) -> tuple[int, list[str]]:
         """Go on with what failed, was cancelled, ended without a word or was never queued.
 
+        Runs that are stopping are waited for, 5 s in all.
+
         Returns:
             How many runs were queued, and a sentence for each that cannot go on.
+
+        Raises:
+            BadInput: another process queues its runs just now.
         """
-        count, refused = 0, list[str]()
-        for run in self.runs():
-            if run.state()["state"] in ENDED - {"done"}:
+        with self.alone():
+            count, refused = 0, list[str]()
+            until = time.monotonic() + STOPS_WITHIN
+            for run in self.runs():
                 try:
-                    resume(run)
-                    count += 1
+                    count += _again(run, until)
                 except BadInput as problem:
                     refused.append(str(problem))
-        there = self.queued()
-        planned = map(RunConfig.read, read_lines(self.path / PLANNED))
-        missing = [each for each in planned if each.name not in there]
-        self.enqueue(missing)
-        return count + len(missing), refused
+            there = self.queued()
+            planned = map(RunConfig.read, read_lines(self.path / PLANNED))
+            missing = [each for each in planned if each.name not in there]
+            try:
+                self.enqueue(missing)
+            except BadInput as problem:
+                return count, [*refused, str(problem)]
+            return count + len(missing), refused
+
+
+def _data_there(configs: Sequence[RunConfig]) -> None:
+    from workbench.data.sets import DATASETS
+
+    for data in {each.data for each in configs}:
+        DATASETS.parse(data).there()
+
+
+def _again(run: Handle, until: float) -> bool:
+    """Queue a run again if it ended before it was done; one that is stopping is waited for."""
+    while (state := run.state()["state"]) == "stopping" and time.monotonic() < until:
+        time.sleep(LOOK_EVERY)
+    if state == "stopping":
+        raise BadInput(f"{run.id} is still stopping; resume the sweep again once it has ended.")
+    if state not in ENDED - {"done"}:
+        return False
+    resume(run)
+    return True
 
 
 def _told(run: Handle) -> dict[str, Any]:
@@ -180,7 +246,8 @@ class SweepStore:
         """Make the folder of a new sweep, and queue its runs.
 
         Raises:
-            BadInput: there is one of that name, or an engine does not take its runs.
+            BadInput: there is one of that name, a run cannot begin, or an engine does not take
+                them.
         """
         if any(each.name == name for each in self):
             raise BadInput(
@@ -191,23 +258,25 @@ class SweepStore:
         path = self.folder / f"{stem}-{secrets.token_hex(3)}"
         path.mkdir(parents=True, mode=0o700)
         told = {"schema": SCHEMA, "name": name, "created": self.store.clock(), **record}
-        with JsonLines(path / PLANNED) as planned:
-            for config in configs:
-                planned.write(config.record())
-        write_json(path / FILE, {**told, "planned": len(configs)})
         made = Sweep(path)
-        try:
-            made.enqueue(configs)
-        except BadInput:  # an engine that takes nothing: the name stays free
-            shutil.rmtree(path, ignore_errors=True)
-            raise
+        with made.alone():  # before others can see it
+            with JsonLines(path / PLANNED) as planned:
+                for config in configs:
+                    planned.write(config.record())
+            write_json(path / FILE, {**told, "planned": len(configs)})
+            try:
+                made.enqueue(configs)
+            except BadInput:
+                if not made.queued():  # the name stays free
+                    shutil.rmtree(path, ignore_errors=True)
+                raise
         return made
 
     def __iter__(self) -> Iterator[Sweep]:
         """The newest first; folders that cannot be read are passed over."""
         found: list[tuple[float, Sweep]] = []
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
-            told = read_json(path / FILE, {})
+            told = read_json(path / FILE, {}) if ID.fullmatch(path.name) else {}
             if told:
                 found.append((float(told.get("created", 0)), Sweep(path)))
         return iter([each for _, each in sorted(found, key=lambda pair: (-pair[0], pair[1].id))])
