@@ -50,7 +50,7 @@ class Painter(Objective):
     metric: ClassVar[str] = "absolute error of the answer to a new scene, 0 to 1, by task"
     shareable: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = other(
-        "tasks_painter", 1200, 40_000, "drawn_tasks(count=500)", "drawn_tasks(count=5000)",
+        "tasks_painter", 1000, 40_000, "drawn_tasks(count=500)", "drawn_tasks(count=5000)",
         batch=32,
     )  # fmt: skip
 

@@ -45,7 +45,7 @@ class Satvision(Objective):
     frames: ClassVar[str] = "band time"
     metric: ClassVar[str] = "absolute error on hidden pixels, beside the mean of what is seen"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = other(
-        "bands_satvision", 2200, 40_000, "drawn_bands(count=1000, bands=14)",
+        "bands_satvision", 1700, 40_000, "drawn_bands(count=1000, bands=14)",
         "drawn_bands(count=10000, bands=14)", crop=0.67,
     )  # fmt: skip
 
