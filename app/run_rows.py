@@ -244,12 +244,10 @@ def start_again(run: Run, record: Mapping[str, Any]) -> dict[str, str]:
         preset = str(record.get("preset") or spelling.FALLBACK)
         changed = {k: v for k, v in record.items() if k not in ("schema", "preset")}
     engine = run.handed().get("engine", "")
-    query = {"preset": preset, **{name: str(value) for name, value in changed.items()}}
-    query |= {"engine": engine} if engine else {}
     return {
         "command": spelling.command(preset, changed, engine),
         "python": spelling.python(preset, changed, engine),
-        "form": f"/train?{urlencode(query)}",
+        "form": f"/train?{urlencode(spelling.query(preset, changed, engine))}",
     }
 
 

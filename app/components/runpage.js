@@ -221,6 +221,7 @@ class RunPage {
     this.body.classList.remove("hidden");
     setText(this.title, row.name || row.id);
     this.title.title = row.id;
+    document.title = `${row.name || row.id} – Mask workbench`;
     setText(this.chip, row.state);
     this.chip.dataset.state = this.tells.dataset.state = row.state;
     setText(this.tells, row.told);
