@@ -18,6 +18,7 @@ export default mounter((root) => {
 
   function show(id) {
     if (id === shownRun) return;
+    const shownBefore = shownRun;
     shownRun = id;
     document.title = `${id || "Runs"} – Mask workbench`;
     list.node.classList.toggle("hidden", Boolean(id));
@@ -27,6 +28,7 @@ export default mounter((root) => {
       page.open(id);
     } else {
       page.stop();
+      if (shownBefore) document.title = "Runs – Mask workbench";
       list.start();
     }
   }
