@@ -1,6 +1,8 @@
 """The commands around runs, in this process; the queue and its trainers are real."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from tests.runs.conftest import until
 from workbench.cli import run as run_command
+from workbench.runs.config import OPERATIONAL
 from workbench.runs.launching import wait
 from workbench.runs.store import JsonLines, RunStore, read_lines, tail
 from workbench.runs.watching import Spikes, Watchdog
@@ -84,6 +87,53 @@ def test_no_run_waits_for_data_that_are_not_there(
         status, _, wrong = said(capsys, *command)
         assert status == 2 and told in wrong
     assert list(RunStore(folder)) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (["--steps", "5", "--device", "zzz"], "for a run write steps=5 instead"),
+        (["--mask", "random(ratio=0.5)"], "write mask='random(ratio=0.5)' instead"),
+        (["--device", "zzz"], "write device=zzz instead"),
+        (["--resume"], "workbench runs resume RUN"),
+        (["--masks", "3"], "--masks goes with --data only"),
+    ],
+)
+def test_options_of_photos_are_refused_for_runs(
+    options: list[str], wanted: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = ["--dir", str(tmp_path / "runs")]
+    status, _, wrong = said(capsys, "train", "digits_mae_tiny", *options, *folder)
+    assert status == 2 and wanted in wrong and not (tmp_path / "runs").exists()
+
+
+def test_hints_name_the_folder_and_names_cannot_steer_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "my runs"
+    folder = ["--dir", str(place)]
+    assert run_command(["runs", "queue", "paused=1", *folder]) == 0
+    words = ["train", "digits_mae_tiny", *QUICK, "name=a\x1b]0;b\x07\nc"]
+    capsys.readouterr()
+    assert run_command([*words, *folder]) == 0
+    hint = capsys.readouterr().out.splitlines()[-1]
+    look = shlex.split(hint.removeprefix("look: python -m workbench "))
+    assert run_command(look) == 0 and look[-2:] == folder
+    capsys.readouterr()
+    assert run_command(["runs", "list", *folder]) == 0
+    listed = capsys.readouterr().out
+    assert listed.count("\n") == 2 and listed.endswith("a\\x1b]0;b\\x07\\nc\n")
+    name = RunStore(place).ids()[0]
+    for lines in ("0", "-5"):
+        status, _, wrong = said(capsys, "runs", "log", name, "--lines", lines, *folder)
+        assert status == 2 and f"--lines is {lines}, but must be 1 or more" in wrong
+    assert tail(place / name / "config.json", 0) == []
+
+
+def test_what_resume_says_may_change_may_be_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["runs", "resume", "--help"]) == 0
+    named = set(re.findall(r"\b([a-z_]+)=", capsys.readouterr().out))
+    assert named and named <= OPERATIONAL
 
 
 def test_presets_and_objectives_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

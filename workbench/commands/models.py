@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from workbench.runs.pretrain import Progress
 
 SAY_EVERY = 10.0
+MASKS_A_PHOTO = 8
 
 
 def models(as_json: AsJson = False) -> None:
@@ -93,7 +94,7 @@ def train(
     device: Annotated[str, typer.Option(help="With --data: auto, cpu or cuda.")] = "auto",
     masks: Annotated[
         int, number_option("With --data: masks a photo in the card's table; 0 for no table.")
-    ] = 8,
+    ] = MASKS_A_PHOTO,
     engine: Engine = "",
     as_json: AsJson = False,
 ) -> int:
@@ -113,9 +114,26 @@ def train(
         if overrides:
             raise BadInput(f"{overrides[0]} cannot go with --data; use --steps and --mask.")
         return _train_photos(preset, data, out, mask, steps, resume, device, masks, as_json)
+    _refuse_photo_options(mask, steps, resume, device, masks)
     from workbench.commands.runs import start
 
     return start(preset, overrides or [], runs, wait, preflight, engine, as_json)
+
+
+def _refuse_photo_options(
+    mask: list[str] | None, steps: int | None, resume: bool, device: str, masks: int
+) -> None:
+    """Say how a run is told what --data takes as options; without a word they would be lost."""
+    instead = {
+        "--steps": f"steps={steps}" if steps is not None else "",
+        "--mask": f"mask={mask[0]!r}" if mask else "",
+        "--device": f"device={device}" if device != "auto" else "",
+        "--resume": "`workbench runs resume RUN`" if resume else "",
+        "--masks": "nothing" if masks != MASKS_A_PHOTO else "",
+    }
+    for option, wanted in instead.items():
+        if wanted:
+            raise BadInput(f"{option} goes with --data only; for a run write {wanted} instead.")
 
 
 def _train_photos(

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -41,8 +42,8 @@ def _finite(value: Any) -> Any:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return aligned lines; the last column is not padded."""
-    cells = [list(header), *[list(row) for row in rows]]
+    """Return aligned lines, one a row; the last column is not padded."""
+    cells = [list(header), *[[escaped(cell) for cell in row] for row in rows]]
     widths = [max(len(row[at]) for row in cells) for at in range(len(header) - 1)]
     return [
         "  ".join(
@@ -50,6 +51,20 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in cells
     ]
+
+
+def place_of(folder: Path | None) -> str:
+    """Return what a hint must say so that it finds a run: the folder given, if one was."""
+    return "" if folder is None else f" --dir {shlex.quote(str(folder))}"
+
+
+def escaped(text: str) -> str:
+    r"""Return a text on one line that does nothing to a terminal: other characters as in Python.
+
+    >>> print(escaped("red \x1b[31m"))
+    red \x1b[31m
+    """
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def check_folder(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands.arguments import number_option
-from workbench.commands.output import AsJson, say, table
+from workbench.commands.output import AsJson, place_of, say, table
 from workbench.commands.protocols import standing
 from workbench.errors import BadInput
 
@@ -45,32 +45,32 @@ def start(
     config = configured(preset, pairs(overrides))
     if check:
         found = preflight(config, folder)
+        found["command"] += place_of(folder)
         say(found, _rehearsed(found), as_json)
         return 1 if found["problems"] else 0
     run = enqueue(config, folder, engine)
     record: dict[str, Any] = {"id": run.id, "folder": str(run.path), "config": config.record()}
     if wait:
-        return _waited(run, record, as_json)
+        return _waited(run, record, as_json, folder)
     before = [job["run"] for job in Queue(run.path.parent).jobs()]
     ahead = before.index(run.id) if run.id in before else 0
     lines = [
         f"{run.id} is queued"
         + (f" behind {ahead} other{'s' if ahead > 1 else ''}" if ahead else ""),
-        f"look: python -m workbench runs show {run.id}",
+        f"look: python -m workbench runs show {run.id}{place_of(folder)}",
     ]
     say({**record, "state": run.state()}, lines, as_json)
     return 0
 
 
-def _waited(run: "Run", record: dict[str, Any], as_json: bool) -> int:
+def _waited(run: "Run", record: dict[str, Any], as_json: bool, folder: Path | None) -> int:
     from workbench.runs.launching import wait
 
     try:
         state = wait(run, report=_teller())
     except KeyboardInterrupt:
-        typer.echo(
-            f"{run.id} goes on; to stop it: python -m workbench runs cancel {run.id}", err=True
-        )
+        stop = f"python -m workbench runs cancel {run.id}{place_of(folder)}"
+        typer.echo(f"{run.id} goes on; to stop it: {stop}", err=True)
         raise
     say({**record, "state": state}, _shown(run, state), as_json)
     return 0 if state["state"] in ("done", "cancelled") else 1
@@ -196,6 +196,8 @@ def log(
     """Print the end of what a run's process has said."""
     from workbench.runs.store import RunStore
 
+    if lines < 1:
+        raise BadInput(f"--lines is {lines}, but must be 1 or more; 50 is usual.")
     run = RunStore(folder).get(name)
     text = run.log(lines)
     say({"id": run.id, "log": text}, text or ["nothing was printed yet"], as_json)
@@ -249,7 +251,7 @@ def resume(
     name: RunName,
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Knobs to change, such as steps=2000."),
+        typer.Argument(metavar="[KEY=VALUE]...", help="Knobs such as keep=9 or save_every=50."),
     ] = None,
     wait: Wait = False,
     folder: Dir = None,
@@ -262,7 +264,7 @@ def resume(
 
     run = go_on(RunStore(folder).get(name), pairs(overrides or []))
     if wait:
-        return _waited(run, {"id": run.id}, as_json)
+        return _waited(run, {"id": run.id}, as_json, folder)
     say({"id": run.id, "state": run.state()}, [f"{run.id} is queued again"], as_json)
     return 0
 
@@ -361,7 +363,7 @@ def sweep(
     }  # fmt: skip
     lines = shown(found) if wait else [
         f"{len(found)} runs of {found.name} are queued",
-        f"look: python -m workbench sweeps show {found.id}",
+        f"look: python -m workbench sweeps show {found.id}{place_of(folder)}",
     ]  # fmt: skip
     say(record, lines, as_json)
     return 0 if all(state == "done" for state in states) else 1
