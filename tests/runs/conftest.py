@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from workbench.runs.config import RunConfig
 from workbench.runs.presets import run_preset
@@ -88,3 +90,13 @@ def until(true: Callable[[], object], seconds: float = 90) -> None:
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.01)
+
+
+def picture_folder(place: Path, count: int = 12) -> Path:
+    """Pictures of noise; the first ones are the same in every folder."""
+    place.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / f"photo{i}.png")
+    return place

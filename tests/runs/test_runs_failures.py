@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from tests.runs.conftest import Small, Trainers, until
+from tests.runs.conftest import Small, Trainers, picture_folder, until
 from tests.runs.kills import killed
 from workbench.cli import run as run_command
 from workbench.errors import BadInput
@@ -26,7 +25,6 @@ from workbench.runs.queue import Queue, ensure_runner
 from workbench.runs.rehearsing import preflight
 from workbench.runs.spelling import command
 from workbench.runs.store import CHECKPOINTS, Run, RunStore
-from workbench.runs.training import train
 
 LONG = 1_000_000
 
@@ -113,15 +111,6 @@ def test_a_full_disk_leaves_no_half_file_and_a_word(
     assert run.checkpoints()[0][1].stat().st_size > 100_000
 
 
-def picture_folder(place: Path, count: int = 12) -> Path:
-    place.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for i in range(count):
-        pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(place / f"photo{i}.png")
-    return place
-
-
 def test_a_damaged_picture_is_named_and_left_out_up_to_the_limit(
     store: RunStore, small: Small, trainers: Trainers, tmp_path: Path
 ) -> None:
@@ -138,26 +127,6 @@ def test_a_damaged_picture_is_named_and_left_out_up_to_the_limit(
     run = store.create(config)
     assert trainers.train(run) == 1
     assert run.state()["problem"] == "data" and "photo" in run.state()["reason"]
-
-
-def test_a_run_does_not_go_on_with_other_pictures(
-    store: RunStore, small: Small, tmp_path: Path
-) -> None:
-    folder = picture_folder(tmp_path / "photos", 16)
-    (folder / "photo3.png").write_bytes((folder / "photo3.png").read_bytes()[:60])
-    run = store.create(small(data=f'folder(path="{folder}")', size=16, patch=4, batch=4, steps=3))
-    stops = iter([True, False, False])
-    assert train(run, should_stop=lambda: next(stops)) == "cancelled"
-    (folder / "photo0.png").rename(folder / "another.png")
-    with pytest.raises(BadInput, match="12 pictures of other names or classes in folder"):
-        train(run)
-    (folder / "another.png").unlink()
-    with pytest.raises(BadInput, match="begun with 12 pictures and now there are 11 in folder"):
-        train(run)
-    picture_folder(tmp_path / "more", 1)
-    (tmp_path / "more" / "photo0.png").rename(folder / "photo0.png")
-    assert train(run, should_stop=lambda: False) == "done"
-    assert [row["kind"] for row in run.alerts()] == ["data"]  # told once, not at every start
 
 
 def test_a_data_folder_that_is_gone_is_named(
