@@ -50,7 +50,7 @@ class Tera(Objective):
     equal_counts: ClassVar[bool] = False
     metric: ClassVar[str] = "absolute error on hidden cells, beside interpolation"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = other(
-        "sounds_tera", 1600, 60_000, "drawn_sounds(count=1000)", "drawn_sounds(count=20000)",
+        "sounds_tera", 1300, 60_000, "drawn_sounds(count=1000)", "drawn_sounds(count=20000)",
         size=64, patch=1, crop=1.0, flip=False,
     )  # fmt: skip
 

@@ -56,7 +56,7 @@ class Videomae(DecoderKnobs, NormPix, Objective):
     frames: ClassVar[str] = "time"
     metric: ClassVar[str] = "squared error on hidden cubes, beside what neighbouring frames show"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = other(
-        "clips_videomae", 1500, 40_000, "drawn_clips(count=300)", "drawn_clips(count=3000)",
+        "clips_videomae", 1200, 40_000, "drawn_clips(count=300)", "drawn_clips(count=3000)",
     )  # fmt: skip
 
     tube: Annotated[int, Knob("frames of a cube", 1, 16, 1, soft_maximum=4, fixed=True)] = 2
