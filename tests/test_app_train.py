@@ -102,7 +102,8 @@ def test_an_engine_s_knobs_are_edited_and_spelled() -> None:
     assert "minutes" in wrong and engine_form.chosen("here") == ""
     assert engine_form.linked("swarm()")[0] == "" and "slurm" in engine_form.linked("swarm()")[1]
     words = shlex.split(spelling.command("digits_mae_tiny", {"steps": 20}, engine))
-    assert words == ["workbench", "train", "digits_mae_tiny", "steps=20", "--engine", engine]
+    called = ["python", "-m", "workbench", "train", "digits_mae_tiny"]
+    assert words == [*called, "steps=20", "--engine", engine]
     called: dict[str, Any] = {}
     lines = spelling.python("digits_mae_tiny", {}, engine).splitlines()
     exec("\n".join(lines[2:-1]), {"runs": SimpleNamespace(launch=lambda *a, **k: called.update(k))})
@@ -170,7 +171,7 @@ def test_the_view_restores_a_link_and_tells_what_is_wrong(workbench_home: Path) 
     page = page.run()
     assert not page.exception
     assert page.session_state["new-run"].steps == 77
-    assert "7 heads do not divide" in page.error[0].value
+    assert "the width must be a multiple of the heads" in page.error[0].value
 
 
 def until(true: Any) -> None:

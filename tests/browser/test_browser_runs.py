@@ -149,7 +149,7 @@ def test_a_hostile_name_is_inert(visit: Callable[..., Page], app_server: Any) ->
     page.get_by_role("button", name="Copy as command").click()
     expect(page.get_by_role("status").filter(has_text="command is copied")).to_be_visible()
     assert shlex.split(clipboard(page)) == [
-        "workbench", "train", "digits_mae_tiny", f"name={HOSTILE}"
+        "python", "-m", "workbench", "train", "digits_mae_tiny", f"name={HOSTILE}"
     ]  # fmt: skip
     page.get_by_role("button", name="Start without a check").click()
     page.wait_for_url(re.compile("/runs[?]run="), timeout=SLOW)

@@ -356,9 +356,9 @@ def test_a_hostile_name_is_data_everywhere(name: str, store: RunStore, small: Sm
     with pytest.raises(BadInput, match="no run is called"):
         get(name, store.folder)
     line = command("digits_mae_tiny", {"name": name, "steps": 9})
-    shell = f"workbench() {{ printf '%s\\0' \"$@\"; }}; {line}"
+    shell = f"python() {{ printf '%s\\0' \"$@\"; }}; {line}"
     done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True)
-    words = ["train", "digits_mae_tiny", f"name={name}", "steps=9", ""]
+    words = ["-m", "workbench", "train", "digits_mae_tiny", f"name={name}", "steps=9", ""]
     assert done.stdout.split("\0") == words and done.stderr == ""
 
 
