@@ -36,7 +36,7 @@ class Hpm(Decoding, Objective):
     Pixels are normalised patch by patch here (`norm_pix`), officially they are not.
 
     The averages' momentum rises from `momentum` to `last_momentum` over the first eighth of a run.
-    Officially they end with a memory of 10,000 steps, about 4 % of its 250,000; the tiny preset
+    Officially they end with a memory of 10,000 steps, about 4% of its 250,000; the tiny preset
     keeps that share of its 800 steps (.9 to .97: 10 to 33 steps), for with .999 and .9999 they
     would stay near the first weights.
 
