@@ -19,9 +19,9 @@ from workbench.runs.identity import me
 from workbench.runs.locking import Lock
 from workbench.runs.queue import Queue
 from workbench.runs.standings import standing
-from workbench.runs.store import STOP, RunStore
+from workbench.runs.store import STOP, RunStore, write_json
 from workbench.runs.sweeping import planned, read_over, sweep, values_of
-from workbench.runs.sweeps import LOCK, QUEUED, Sweep, SweepStore
+from workbench.runs.sweeps import FILE, LOCK, QUEUED, Sweep, SweepStore
 
 OVER = {"mask": ["random", "block"], "ratio": ["0.5", "0.75"]}
 
@@ -145,6 +145,16 @@ def test_a_sweep_that_was_handed_in_reaches_no_other_folder(paused: RunStore) ->
     (paused.folder / "_sweeps" / "$(id)").mkdir()
     (paused.folder / "_sweeps" / "$(id)" / "sweep.json").write_text('{"name": "x"}')
     assert list(SweepStore(paused.folder)) == []  # no sweep of ours is called so
+
+
+@pytest.mark.parametrize("odd", [{"created": "today"}, {"over": ["seed"]}, {"planned": None}])
+def test_a_record_of_odd_types_hides_no_other_sweep(
+    paused: RunStore, odd: dict[str, object]
+) -> None:
+    sound, damaged = made(paused, "sound"), made(paused, "damaged")
+    write_json(damaged.path / FILE, {**damaged.record, **odd})
+    assert [each.name for each in SweepStore(paused.folder)] == [sound.name]
+    assert run_command(["sweeps", "list", "--dir", str(paused.folder)]) == 0
 
 
 def test_a_sweep_that_is_refused_leaves_nothing(

@@ -208,6 +208,17 @@ class Sweep:
             return count + len(missing), refused
 
 
+def _sound(record: Mapping[str, Any]) -> bool:
+    """Whether a record is one that `create` wrote; the folder may have been handed in."""
+    over = record.get("over")
+    return (
+        isinstance(record.get("created"), int | float)
+        and isinstance(record.get("planned"), int)
+        and isinstance(over, dict)
+        and all(isinstance(values, list) for values in over.values())
+    )
+
+
 def _data_there(configs: Sequence[RunConfig]) -> None:
     from workbench.data.sets import DATASETS
 
@@ -277,8 +288,8 @@ class SweepStore:
         found: list[tuple[float, Sweep]] = []
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             told = read_json(path / FILE, {}) if ID.fullmatch(path.name) else {}
-            if told:
-                found.append((float(told.get("created", 0)), Sweep(path)))
+            if _sound(told):
+                found.append((float(told["created"]), Sweep(path)))
         return iter([each for _, each in sorted(found, key=lambda pair: (-pair[0], pair[1].id))])
 
     def get(self, name: str) -> Sweep:
