@@ -20,6 +20,7 @@ from workbench.runs.store import ENDED, ID, Run, RunStore
 from workbench.runs.sweeps import Sweep, SweepStore, spoken
 
 MOST = 200
+FEW = 4  # names of runs before a warning that they share
 CROWD = 6  # more runs than these are shown as means over their seeds unless told otherwise
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "14 4", "4 6")
 
@@ -97,6 +98,7 @@ def compared(store: RunStore, asked: Asked) -> dict[str, Any]:
             for row in found.rows
         ],
         "differing": _differing(found),
+        "warned": _warnings(found),
         "table": _table(found) if grouped else None,
         "curves": _curves(runs, found, asked, mean) | {"grouped": grouped},
         "pictures": _pictures(found),
@@ -152,6 +154,16 @@ def _differing(found: Comparison) -> dict[str, Any]:
     ]
     alike = len(next(iter(found.records.values()))) - len(found.differing)
     return {"knobs": knobs, "results": results, "alike": alike}
+
+
+def _warnings(found: Comparison) -> list[list[str]]:
+    """What runs warned of that bears on their numbers: whose it is, and a sentence."""
+    labels = {row["id"]: row["label"] for row in found.rows}
+    rows: list[list[str]] = []
+    for sentence, ids in found.warned.items():
+        names = [labels[id] for id in ids[:FEW]] + [f"{len(ids) - FEW} more"] * (len(ids) > FEW)
+        rows.append(["; ".join(names), sentence])
+    return rows
 
 
 def _text(value: Any) -> str:
@@ -258,6 +270,7 @@ def _cells(made: Board, measure: Measure) -> list[list[dict[str, Any]]]:
                 "runs": list(cell.runs),
                 "best": made.best == (i, j),
                 "picture": "" if cell.picture is None else address(*cell.picture),
+                "warned": list(cell.warned),
             }
             for j, cell in enumerate(row)
         ]

@@ -24,6 +24,7 @@ const BOARD_CSS = `
   .board .best .num b { color: var(--st-primary-color); }
   .board .num b { font-weight: 600; }
   .board .num small { opacity: 0.65; }
+  .board .warned b::after { content: " ⚠"; }
   @media (max-width: 640px) { .board th[scope="row"], .board thead th:first-child { width: 5.6rem; font-size: 0.74rem; } }
 `;
 const FEW = 4;
@@ -42,11 +43,11 @@ function differing(data) {
   if (data.runs.length <= FEW) {
     table = make("table", { class: "plain", "data-table": "differing" },
       make("thead", {}, make("tr", {}, make("th", { text: "" }), ...data.runs.map((run) => make("th", { scope: "col" }, runLink(run))))),
-      make("tbody", {}, ...rows.map(([name, values, kind]) => make("tr", { class: kind, "data-key": name }, make("th", { scope: "row", text: name }),
+      make("tbody", {}, ...rows.map(([name, values, kind]) => make("tr", { class: kind, "data-key": name }, make("th", { scope: "row", text: kind ? metricName(name) : name }),
         ...values.map((text) => make("td", { text }))))));
   } else {
     table = make("table", { class: "plain", "data-table": "differing" },
-      make("thead", {}, make("tr", {}, make("th", { text: "run" }), ...rows.map(([name]) => make("th", { scope: "col", text: name, "data-key": name })))),
+      make("thead", {}, make("tr", {}, make("th", { text: "run" }), ...rows.map(([name, , kind]) => make("th", { scope: "col", text: kind ? metricName(name) : name, "data-key": name })))),
       make("tbody", {}, ...data.runs.map((run, at) => make("tr", {}, make("th", { scope: "row" }, runLink(run)),
         ...rows.map(([, values]) => make("td", { text: values[at] }))))));
   }
@@ -56,7 +57,7 @@ function differing(data) {
 }
 
 function means({ metrics, rows }) {
-  const head = make("tr", {}, make("th", { text: "" }), make("th", { scope: "col", text: "seeds" }), ...metrics.map((text) => make("th", { scope: "col", text })));
+  const head = make("tr", {}, make("th", { text: "" }), make("th", { scope: "col", text: "seeds" }), ...metrics.map((name) => make("th", { scope: "col", text: metricName(name) })));
   const body = rows.map((row) => make("tr", {}, make("th", { scope: "row", text: row.label }), make("td", { text: String(row.count) }),
     ...row.cells.map((cell) => make("td", {}, cell.text, cell.count && cell.count < row.count ? make("small", { text: ` of ${cell.count}` }) : ""))));
   return make("div", {}, make("div", { class: "scroller" }, make("table", { class: "plain", "data-table": "means" }, make("thead", {}, head), make("tbody", {}, ...body))),
@@ -75,7 +76,7 @@ class SweepBoard {
   }
   show(board) {
     const axes = board.axes.map((name) => [name, name]);
-    this.metric.fill(board.metrics.map((name) => [name, name.replaceAll("_", " ")]), board.metric);
+    this.metric.fill(board.metrics.map((name) => [name, metricName(name)]), board.metric);
     this.rows.fill(axes.length ? axes : [["", "–"]], board.up);
     this.columns.fill([...(board.across ? [] : [["", "–"]]), ...axes], board.across);
     this.body.style.setProperty("--wide", `calc(8.2rem + ${board.columns.length} * 112px)`);
@@ -94,9 +95,10 @@ class SweepBoard {
     const image = cell.picture ? make("img", { src: cell.picture, alt: "", draggable: "false" }) : "";
     const seeds = cell.of > 1 ? `${cell.made ? cell.count : 0}/${cell.of} runs` : "";
     const inner = [make("div", { class: "box" }, image), make("div", { class: "num" }, make("b", { text: cell.best ? `${cell.text} best` : cell.text }), make("small", { text: seeds }))];
+    const warned = cell.warned.map((sentence) => ` Warned: ${sentence}.`).join("");
     const node = cell.runs.length
-      ? make("a", { href: `/runs?run=${encodeURIComponent(cell.runs[0])}`, "aria-label": `${label}: ${cell.text}; opens its run` }, ...inner)
+      ? make("a", { href: `/runs?run=${encodeURIComponent(cell.runs[0])}`, title: warned.trim(), "aria-label": `${label}: ${cell.text}; opens its run.${warned}` }, ...inner)
       : make("div", { class: "empty" }, ...inner);
-    return make("td", { class: cell.best ? "best" : "", "data-cell": `${i},${j}`, "data-made": String(cell.made) }, node);
+    return make("td", { class: `${cell.best ? "best" : ""} ${warned ? "warned" : ""}`, "data-cell": `${i},${j}`, "data-made": String(cell.made) }, node);
   }
 }

@@ -47,7 +47,7 @@ class Choice {
     const known = new Map((data?.runs ?? []).map((run) => [run.id, run]));
     const count = data?.runs?.length ?? 0;
     setText(this.told, count ? `${count} run${count > 1 ? "s" : ""} compared` : "Choose runs");
-    this.chips.replaceChildren(...(sweep ? [this.chip(`sweep ${data?.sweep?.name ?? sweep}`, () => this.change({ sweep: "" }))] : []),
+    this.chips.replaceChildren(...(sweep ? [this.chip(sweepName(data?.sweep?.name ?? sweep), () => this.change({ sweep: "" }))] : []),
       ...runs.slice(0, 8).map((id) => this.chip(known.get(id)?.label ?? id, () => this.change({ runs: runs.filter((each) => each !== id).join(",") }))),
       runs.length > 8 ? `and ${runs.length - 8} more` : "");
     if (!count && !this.opened) this.node.open = true;

@@ -10,6 +10,7 @@ const COMPARING_CSS = `
   .wb select { background: var(--st-secondary-background-color); border: 1px solid var(--st-border-color); border-radius: 8px; padding: 3px 7px; max-width: 12rem; }
   .said { margin: 0 0 10px; padding: 8px 12px; border-radius: 8px; border-left: 4px solid var(--st-orange-color, #c77700);
     background: var(--st-secondary-background-color); font-size: 0.84rem; overflow-wrap: anywhere; }
+  .warnings { margin: 0 0 12px; padding: 8px 12px 8px 28px; border-radius: 8px; background: rgba(210, 140, 20, 0.14); font-size: 0.84rem; overflow-wrap: anywhere; }
   .standing { display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; margin-bottom: 12px; font-size: 0.82rem; font-variant-numeric: tabular-nums; }
   .standing progress { width: 180px; height: 8px; accent-color: var(--st-primary-color); }
   .empty-page { padding: 26px 8px; max-width: 62ch; }
@@ -34,6 +35,7 @@ export default mounter((root) => {
   const overlay = new Overlay(change);
   const strips = new Strips(change);
   const said = make("p", { class: "said hidden", role: "alert" });
+  const warned = make("ul", { class: "warnings hidden", "data-found": "warned" });
   const standing = make("div", { class: "standing hidden" });
   const section = (title, name, ...children) => make("section", { "data-section": name }, make("h3", { text: title }), ...children);
   const parts = { board: section("Matrix", "board", board.node), differing: section("What differs", "differing", make("div")),
@@ -46,7 +48,7 @@ export default mounter((root) => {
   const copies = make("div", { class: "copies hidden" }, copier("Copy link", () => location.href),
     copier("Copy as Python", () => data.python), copier("Copy as command", () => data.command), status);
   root.append(make("style", { text: SHARED_CSS + COMPARING_CSS + CHOICE_CSS + OVERLAY_CSS + STRIPS_CSS + BOARD_CSS }),
-    choice.node, said, standing, empty, sections, copies);
+    choice.node, said, standing, warned, empty, sections, copies);
 
   const list = (name) => state[name].split(",").filter(Boolean);
   const query = (names) => new URLSearchParams(names.filter((name) => state[name]).map((name) => [name, state[name]])).toString().replaceAll("%2C", ",");
@@ -114,6 +116,8 @@ export default mounter((root) => {
     setText(empty, state.sweep ? "This sweep has no runs yet." : "Tick two runs or more, or a whole sweep: what differs, their curves, their pictures "
       + "on one slider and, over seeds, means with intervals appear here.");
     showStanding(data.sweep);
+    warned.classList.toggle("hidden", !data.warned?.length);
+    warned.replaceChildren(...(data.warned ?? []).map(([runs, sentence]) => make("li", {}, make("b", { text: runs }), `: ${sentence}`)));
     root.dataset.shown = data.runs.map((run) => run.id).join(",");
     if (!some) return;
     const few = data.runs.length <= FEW;

@@ -55,19 +55,6 @@ function scored(score, key) {  // a share of hits, or the value of a measure in 
   return (score.value ?? null) === null ? percent(score[key ?? "accuracy"]) : score[key ?? "value"].toPrecision(3);
 }
 
-const PROTOCOLS = {
-  knn: ["k-NN", "The 20 most similar training pictures vote; nothing is trained"],
-  linear_probe: ["linear probe", "A linear classifier on the frozen features"],
-  finetune: ["fine-tuning", "Encoder and classifier are trained on the labels"],
-  metric: ["its own measure", "What the objective brings itself"],
-};
-
-// How a protocol is called, its knobs behind it; the name of a measure stays as it is.
-function protocolName(recipe) {
-  const [name, knobs = ""] = recipe.replace("()", "").split(/(?=\()/);
-  return `${PROTOCOLS[name]?.[0] ?? name}${knobs ? ` ${knobs}` : ""}`;
-}
-
 // Put what a person looks at into the address, so that a reload or a link shows it again.
 function remember(part) {
   const query = new URLSearchParams(location.search);

@@ -63,7 +63,7 @@ class RunRow {
     this.of.title = `${row.id}\n${of}`;
     this.sweep.classList.toggle("hidden", !row.group);
     this.sweep.href = `/compare?sweep=${encodeURIComponent(row.group)}`;
-    setText(this.sweep, row.group ? `sweep ${row.group}` : "");
+    setText(this.sweep, row.group ? sweepName(row.group) : "");
     const share = row.steps ? (row.step ?? 0) / row.steps : 0;
     if (this.bar.value !== share) this.bar.value = share;
     const going = row.state === "running" || row.state === "stopping";

@@ -109,7 +109,7 @@ class SweepForm {
     if (mine !== this.asked) return;
     this.outcome.classList.toggle("problem", Boolean(found.problem));
     const sentence = found.problem ? found.problem[0].toUpperCase() + found.problem.slice(1)
-      : `${found.count} ${found.count === 1 ? "run" : "runs"}, ${found.steps.toLocaleString("en").replaceAll(",", "\u202f")} steps together; each is measured by ${found.measured.replaceAll(";", ", ") || "nothing"}.${found.time ? ` One after another they take ${found.time}, at the speed of the last run of this preset here.` : ""}`;
+      : `${found.count} ${found.count === 1 ? "run" : "runs"}, ${found.steps.toLocaleString("en").replaceAll(",", "\u202f")} steps together; each is measured by ${found.measured.split(/;\s*/).filter(Boolean).map(protocolName).join(", ") || "nothing"}.${found.time ? ` One after another they take ${found.time}, at the speed of the last run of this preset here.` : ""}`;
     setText(this.outcome, sentence);
     setText(this.command, found.command);
     this.start.disabled = Boolean(found.problem);

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.visitor import PHONE
 from tests.runs.conftest import small_config
 from workbench.runs.queue import Queue
-from workbench.runs.store import RunStore
+from workbench.runs.store import ALERTS, RunStore
 from workbench.runs.sweeping import sweep
 from workbench.runs.sweeps import Sweep
 from workbench.runs.training import train
@@ -113,6 +113,8 @@ def test_a_sweep_fills_the_matrix(trained: Sweep, visit: Callable[..., Page]) ->
     page.locator('[data-field="shared"]').fill("steps=x")
     expect(page.get_by_role("button", name="Start the sweep")).to_be_disabled()
     expect(page.locator(".outcome")).to_contain_text("must be a whole number")
+    said = "block(ratio=0.75) is watched"
+    trained[3].append(ALERTS, {"kind": "mask", "sentence": said})
     card.get_by_role("link", name="Open the matrix").click()
 
     cells = page.locator("[data-cell]")
@@ -121,6 +123,9 @@ def test_a_sweep_fills_the_matrix(trained: Sweep, visit: Callable[..., Page]) ->
     score = trained[3].evaluations()[0]["accuracy"]
     expect(page.locator('[data-cell="1,1"]')).to_contain_text(f"{100 * score:.1f}%")
     expect(page.locator("[data-cell] img")).to_have_count(4)
+    expect(page.locator('[data-found="warned"] li')).to_have_text(f"block 0.75: {said}")
+    expect(page.locator("td.warned")).to_have_attribute("data-cell", "1,1")
+    expect(page.locator('[data-table="differing"] [data-key="knn"] th')).to_have_text("k-NN")
     page.get_by_label("down", exact=True).select_option("ratio")
     expect(page.locator('[data-table="matrix"] thead')).to_contain_text("ratio \\ mask")
     page.locator('[data-cell="1,0"] a').click()  # ratio 0.75, mask random

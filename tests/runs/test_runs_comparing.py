@@ -10,11 +10,12 @@ from PIL import Image
 
 from app.compare_rows import Asked, choices, compared
 from tests.runs.conftest import Small
+from workbench.cli import run as run_command
 from workbench.runs.boards import board, usual_axes
 from workbench.runs.comparing import compare
 from workbench.runs.labels import axis_names, labelled, value_of
 from workbench.runs.series import curves, logged, over_seeds, series, smoothed, thinned
-from workbench.runs.store import EVALUATIONS, METRICS, PICTURES, Run, RunStore
+from workbench.runs.store import ALERTS, EVALUATIONS, METRICS, PICTURES, Run, RunStore
 
 # accuracy by (mask, ratio): one for each of two seeds
 SCORES = {
@@ -180,6 +181,31 @@ def test_an_error_is_no_share_and_the_lowest_is_best(store: RunStore, small: Sma
     for run, seed in zip(runs, (1, 2), strict=True):
         (run.path / "config.json").write_text(json.dumps({**run.record, "seed": seed}))
     assert board(compare([store.get(run.id) for run in runs]), "seed", "", "error").best == (1, 0)
+
+
+def test_what_a_run_warned_of_stands_beside_its_numbers(
+    store: RunStore, runs: list[Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "random(ratio=0.75) hides all"
+    for run in runs[2:4]:  # both seeds of random at 0.75
+        run.append(ALERTS, {"kind": "mask", "sentence": said})
+    for at in range(3):
+        runs[0].append(ALERTS, {"kind": "data", "sentence": f"{at}.png was left out"})
+    runs[0].append(ALERTS, {"kind": "restart", "sentence": "went on after a restart"})
+    found = compare(runs)
+    assert found.warned == {
+        "0.png was left out": [runs[0].id], said: [runs[2].id, runs[3].id],
+    }  # fmt: skip
+    cells = board(found, "mask", "ratio", "knn").cells
+    assert [[cell.warned for cell in row] for row in cells] == [
+        [("0.png was left out",), (said,)], [(), ()]
+    ]  # fmt: skip
+    told = compared(store, Asked(runs=tuple(run.id for run in runs)))
+    assert told["warned"][1] == ["random 0.75 seed 0; random 0.75 seed 1", said]
+    assert told["board"]["cells"][0][1]["warned"] == [said]
+    names = [run.id for run in runs]
+    assert run_command(["runs", "compare", *names, "--dir", str(store.folder)]) == 0
+    assert f"warned (2 runs): {said}\n" in capsys.readouterr().out
 
 
 def test_measures_of_two_objectives_share_no_row(store: RunStore, small: Small) -> None:

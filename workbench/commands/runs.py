@@ -298,7 +298,9 @@ def compare(
             for name, mean in zip(metrics, means, strict=True)
         ]
         rows.append([*cells, str(len(each["runs"])), *told])
-    say(result.as_dict(), table([*knobs, "runs", *metrics], rows), as_json)
+    lines = table([*knobs, "runs", *metrics], rows)
+    lines += [f"warned ({len(ids)} runs): {told}" for told, ids in result.warned.items()]
+    say(result.as_dict(), lines, as_json)
 
 
 @runs.command("queue")

@@ -67,6 +67,7 @@ def shown(sweep: "Sweep") -> list[str]:
         cells = [[cell.written(measure) for cell in row] for row in made.cells]
         rows = [[name, *row] for name, row in zip(made.rows, cells, strict=True)]
         lines += table(("", *made.columns), rows)
+    lines += [f"warned ({len(ids)} runs): {told}" for told, ids in found.warned.items()]
     for run in runs:
         state = run.state()
         if state["state"] in ("failed", "crashed"):

@@ -16,13 +16,15 @@ TITLES = ("reconstruction", "seen", "original")
 class Cell:
     """The runs of one row and column: their mean, states by count, and the newest picture of one.
 
-    `picture` is (run, file), the newest picture of what the first run that has one made.
+    `picture` is (run, file), the newest picture of what the first run that has one made. `warned`
+    are sentences of `Comparison.warned`.
     """
 
     runs: tuple[str, ...] = ()
     mean: Mean | None = None
     states: dict[str, int] = field(default_factory=dict)
     picture: tuple[str, Path] | None = None
+    warned: tuple[str, ...] = ()
 
     def written(self, measure: Measure) -> str:
         """The mean with its interval as text, or what the runs are at."""
@@ -115,11 +117,13 @@ def _cell(found: Comparison, wanted: dict[str, str], metric: str) -> Cell:
     picture = next(
         ((row["id"], made) for row in rows if (made := newest(found.pictures[row["id"]]))), None
     )
+    ids = tuple(row["id"] for row in rows)
     return Cell(
-        tuple(row["id"] for row in rows),
+        ids,
         mean(values) if values else None,
         dict(Counter(row["state"] for row in rows)),
         picture,
+        tuple(sentence for sentence, runs in found.warned.items() if {*runs} & {*ids}),
     )
 
 

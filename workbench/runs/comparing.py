@@ -14,6 +14,8 @@ from workbench.runs.scores import Measure, scores, told_apart
 from workbench.runs.series import LOSS, series
 from workbench.runs.store import Run
 
+BEARS = ("mask", "nan", "spike", "data")  # kinds of alerts that bear on what a number means
+
 
 @dataclass(frozen=True)
 class Mean:
@@ -33,6 +35,7 @@ class Comparison:
     logged `loss`. A group holds `label`, `knobs`, `runs` and a `Mean` by metric. `curves` are
     (steps, losses) by run, `records` the configurations, `pictures` what the folders hold:
     (step, title, file). `measures` says of each metric in which unit and which way is better.
+    `warned` holds what runs warned of that bears on their numbers: sentence -> ids.
     """
 
     differing: list[str]
@@ -42,6 +45,7 @@ class Comparison:
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     pictures: dict[str, list[tuple[int, str, Path]]] = field(default_factory=dict)
     measures: dict[str, Measure] = field(default_factory=dict)
+    warned: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def metrics(self) -> list[str]:
@@ -62,7 +66,7 @@ class Comparison:
         measures = {name: vars(each) for name, each in self.measures.items()}
         return {
             "differing": self.differing, "rows": self.rows, "groups": groups, "curves": curves,
-            "measures": measures,
+            "measures": measures, "warned": self.warned,
         }  # fmt: skip
 
 
@@ -93,7 +97,19 @@ def compare(runs: Sequence[Run]) -> Comparison:
     shared = labelled(records, SEEDS)
     groups = [_group(each, differing, shared) for each in together.values()]
     pictures = {run.id: run.pictures() for run in runs}
-    return Comparison(differing, rows, groups, curves, records, pictures, measures)
+    warned = _warned(runs)
+    return Comparison(differing, rows, groups, curves, records, pictures, measures, warned)
+
+
+def _warned(runs: Sequence[Run]) -> dict[str, list[str]]:
+    """Sentence -> ids; of each kind the first of a run, for a hundred files may be left out."""
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        first = {row["kind"]: row for row in reversed(run.alerts()) if row.get("kind") in BEARS}
+        for kind in BEARS:
+            if kind in first:
+                found.setdefault(str(first[kind].get("sentence", "")), []).append(run.id)
+    return found
 
 
 def _group(
