@@ -13,10 +13,10 @@ function protocolName(recipe) {
   return `${PROTOCOLS[name]?.[0] ?? name}${knobs ? ` ${knobs}` : ""}`;
 }
 
-// How a number of a comparison is called: a protocol, of first weights too, or what the objective calls it.
+// How a number of a comparison is called: a protocol or what the objective calls it, first weights, other data.
 function metricName(name) {
-  const [protocol, weights] = name.split("@");
-  return `${protocolName(protocol).replaceAll("_", " ")}${weights ? `, ${weights} weights` : ""}`;
+  const [, protocol, weights, rest] = name.match(/^([^@:]*?)(@\w+)?((?: on |: ).*)?$/s) ?? [name, name];
+  return `${protocolName(protocol).replaceAll("_", " ")}${weights ? `, ${weights.slice(1)} weights` : ""}${rest ?? ""}`;
 }
 
 // A sweep beside other things; the names that are made up say already what they are.

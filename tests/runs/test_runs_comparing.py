@@ -220,6 +220,16 @@ def test_measures_of_two_objectives_share_no_row(store: RunStore, small: Small) 
     assert board(found, "objective", "", names[0]).best is None
 
 
+def test_accuracies_on_two_data_sets_share_no_column(runs: list[Run]) -> None:
+    for run, data in zip(runs, ("digits()", "digits()", "cifar10()"), strict=False):
+        row = {"protocol": "knn", "step": 6, "accuracy": 0.5, "data": data}
+        run.append(EVALUATIONS, row)
+    assert compare(runs[:2]).metrics == ["knn", "loss"]
+    found = compare(runs[:3])
+    assert found.metrics == ["knn on digits()", "knn on cifar10()", "loss"]
+    assert board(found, "ratio", "", "knn on cifar10()").best is None
+
+
 def test_the_matrix_holds_means_intervals_and_pictures(runs: list[Run]) -> None:
     found = compare(runs)
     assert found.metrics == ["knn", "loss"] and usual_axes(found) == ("mask", "ratio")

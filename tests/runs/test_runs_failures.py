@@ -291,8 +291,9 @@ def test_a_process_is_never_mistaken_for_another(store: RunStore, small: Small) 
     run = store.create(small())
     mark = start_mark(os.getpid())
     assert mark is not None and alive(os.getpid(), mark)
-    run.set_state(state="running", pid=os.getpid(), mark="of another boot:1")
+    run.set_state(state="running", pid=os.getpid(), mark="of another boot:1", memory=2**30)
     assert run.state()["state"] == "crashed"
+    assert run.state()["reason"].endswith("out of memory (it had taken 1,024 MB)")
     assert cancel(run, now=True)["state"] == "crashed"  # and nothing was killed
     script = "import time; time.time = lambda: 0.0\nfrom workbench.runs.identity import *\n"
     script += f"print(alive({os.getpid()}, {mark!r}))"

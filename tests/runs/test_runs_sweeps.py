@@ -306,6 +306,7 @@ def test_a_form_comes_to_runs_and_a_command(workbench_home: Any) -> None:
         ({"over": []}, "goes over no knob"),
         ({"over": ["seed=0..3", "seed=4"]}, "names a knob twice"),
         ({"over": ["seed=0..9999"]}, "at most 500"),
+        ({"over": ["steps=10,20"]}, "steps is '30' for all runs"),
         ({"over": ["mask=checker", "ratio=0.5"]}, "no knob 'ratio'"),
         ({"shared": "steps"}, "is no key=value"),
         ({"preset": "nothing"}, "no preset is called"),

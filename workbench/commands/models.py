@@ -109,7 +109,7 @@ def train(
             missing = "--out" if data else "--data"
             raise BadInput(
                 f"train {preset} also needs {missing}: write train {preset} --data PHOTOS --out "
-                "FOLDER, or take a set-up of `workbench presets`."
+                "FOLDER, or take a set-up of `python -m workbench presets`."
             )
         if overrides:
             raise BadInput(f"{overrides[0]} cannot go with --data; use --steps and --mask.")
@@ -128,7 +128,7 @@ def _refuse_photo_options(
         "--steps": f"steps={steps}" if steps is not None else "",
         "--mask": f"mask={mask[0]!r}" if mask else "",
         "--device": f"device={device}" if device != "auto" else "",
-        "--resume": "`workbench runs resume RUN`" if resume else "",
+        "--resume": "`python -m workbench runs resume RUN`" if resume else "",
         "--masks": "nothing" if masks != MASKS_A_PHOTO else "",
     }
     for option, wanted in instead.items():

@@ -110,7 +110,9 @@ class Queue:
             rows = db.execute("SELECT run FROM jobs WHERE state='waiting' ORDER BY position")
             order = [row["run"] for row in rows]
             if run not in order:
-                raise BadInput(f"{run} does not wait in the queue; see `workbench runs list`.")
+                raise BadInput(
+                    f"{run} does not wait in the queue; see `python -m workbench runs list`."
+                )
             order.remove(run)
             order.insert(max(0, place), run)
             for position, name in enumerate(order):

@@ -9,11 +9,15 @@ from workbench.runs.series import LOSS
 
 @dataclass(frozen=True)
 class Measure:
-    """`share` is of hits, 0 to 1; `higher` is better; `told` is the objective's own sentence."""
+    """`share` is of hits, 0 to 1; `higher` is better; `told` is the objective's own sentence.
+
+    `data` is the recipe of the data that were measured on.
+    """
 
     share: bool = True
     higher: bool = True
     told: str = ""
+    data: str = ""
 
     def written(self, mean: float, half: float | None = None) -> str:
         """A number as text, with half of its 95% interval; shares in percent.
@@ -33,14 +37,16 @@ def scored(row: Mapping[str, Any]) -> tuple[str, Measure, float] | None:
     objectives measure different things by the protocol "metric".
     """
     number, protocol = row.get("accuracy", row.get("value")), str(row.get("protocol", ""))
+    data = str(row.get("data") or "")
     if not isinstance(number, int | float) or not protocol:
         return None
     if "accuracy" in row:
-        return protocol, Measure(), float(number)
+        return protocol, Measure(data=data), float(number)
     _, mark, when = protocol.partition("@")
     told = str(row.get("metric", ""))
     name = next(iter(row.get("measures") or {}), told or protocol.removesuffix(mark + when))
-    return f"{name}{mark}{when}", Measure(False, bool(row.get("higher")), told), float(number)
+    measure = Measure(False, bool(row.get("higher")), told, data)
+    return f"{name}{mark}{when}", measure, float(number)
 
 
 Scores = dict[str, tuple[Measure, float]]
@@ -55,16 +61,17 @@ def scores(rows: Iterable[Mapping[str, Any]], losses: Sequence[float]) -> Scores
 def told_apart(found: Sequence[Scores]) -> list[Scores]:
     """Return the scores of runs with other names for measures that share a name only.
 
-    What two objectives call alike, but measure otherwise, gets the objective's sentence behind it.
+    What two objectives call alike, but measure otherwise, gets the objective's sentence behind it;
+    what was measured on other data gets the data.
     """
     kinds: dict[str, set[Measure]] = {}
     for each in found:
         for name, (measure, _) in each.items():
             kinds.setdefault(name, set()).add(measure)
-    return [
-        {
-            f"{name}: {score[0].told}" if len(kinds[name]) > 1 and score[0].told else name: score
-            for name, score in each.items()
-        }
-        for each in found
-    ]
+
+    def whole(name: str, own: Measure) -> str:
+        told, data = (len({getattr(each, k) for each in kinds[name]}) > 1 for k in ("told", "data"))
+        full = f"{name}: {own.told}" if told and own.told else name
+        return f"{full} on {own.data}" if data and own.data else full
+
+    return [{whole(name, score[0]): score for name, score in each.items()} for each in found]

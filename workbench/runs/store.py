@@ -87,7 +87,8 @@ class RunStore:
         if len(fitting) != 1:
             many = f"{len(fitting)} runs fit" if fitting else "no run is called"
             raise BadInput(
-                f"{many} {shown(name)} in {self.folder}; see `workbench runs list` for their ids."
+                f"{many} {shown(name)} in {self.folder}; see `python -m workbench runs list` for "
+                "their ids."
             )
         return Run(self.folder / fitting[0])
 
@@ -161,7 +162,9 @@ class Run:
         with contextlib.suppress(OSError):
             if (self.path / STOP).read_text() == NOW:
                 return {"state": "cancelled", "reason": AT_ONCE, "seconds_left": None}
-        return {"state": "crashed", "reason": state.get("reason") or CRASHED}
+        taken = state.get("memory")
+        beside = f" (it had taken {taken / 2**20:,.0f} MB)" if taken else ""
+        return {"state": "crashed", "reason": state.get("reason") or f"{CRASHED}{beside}"}
 
     def _lives(self, state: Mapping[str, Any]) -> bool:
         """Whether its process runs; on another machine its heartbeat tells."""
@@ -261,7 +264,7 @@ def _sound(state: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-CRASHED = "the process ended without a word: killed, out of memory, or the machine went down"
+CRASHED = "the process ended without a word: killed, the machine went down, or out of memory"
 
 
 class JsonLines:

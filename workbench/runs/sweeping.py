@@ -127,6 +127,11 @@ def combinations(
             )
     count = 1
     for key, values in over.items():
+        if key in overrides:
+            raise BadInput(
+                f"{key} is {shown(overrides[key])} for all runs, and the sweep goes over it; leave "
+                "one of the two out."
+            )
         if not values:
             raise BadInput(f"--over {key} has no values; write --over {key}=a,b,c.")
         count *= len(values)

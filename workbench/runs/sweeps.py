@@ -263,7 +263,7 @@ class SweepStore:
         if any(each.name == name for each in self):
             raise BadInput(
                 f"there is a sweep called {shown(name)} already; choose another name, or go on "
-                "with it: `workbench sweeps resume`."
+                "with it: `python -m workbench sweeps resume`."
             )
         stem = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40] or "sweep"
         path = self.folder / f"{stem}-{secrets.token_hex(3)}"

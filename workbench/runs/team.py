@@ -122,7 +122,8 @@ def _take_part(run: Run, leader: int) -> None:
         if count < config.processes:
             raise BadInput(
                 f"{config.processes} processes need a GPU each and this run may use {count}; take "
-                f"processes={count}, device=cpu, or more slots (`workbench runs queue slots=N`)."
+                f"processes={count}, device=cpu, or more slots (`python -m workbench runs queue "
+                "slots=N`)."
             )
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
