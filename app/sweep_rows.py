@@ -7,7 +7,7 @@ from app.engine_form import offered
 from workbench.errors import BadInput, shown
 from workbench.runs.engines import ENGINES
 from workbench.runs.estimating import usual_seconds
-from workbench.runs.sweeping import command, planned, read_over, sweep
+from workbench.runs.sweeping import command, foreseen, planned, read_over, sweep
 from workbench.runs.sweeps import Sweep, SweepStore, spoken
 
 MOST = 500  # runs that a form starts at once; the command line takes more
@@ -110,6 +110,7 @@ def plan(body: dict[str, Any]) -> dict[str, Any]:
         if name and any(each.name == name for each in SweepStore()):
             raise BadInput(f"there is a sweep called {shown(name)} already; choose another name.")
         configs = planned(preset, values, pairs(words), name or "sweep")
+        warned = foreseen(configs)
     except BadInput as problem:
         return {**told, "problem": str(problem)}
     measured = sorted({each.evaluate for each in configs})
@@ -118,7 +119,7 @@ def plan(body: dict[str, Any]) -> dict[str, Any]:
     time = f"about {spoken(seconds)}" if seconds else ""
     return {
         **told, "count": len(configs), "steps": steps, "measured": "; ".join(measured),
-        "time": time,
+        "time": time, "warned": [[len(names), said] for said, names in warned.items()],
     }  # fmt: skip
 
 

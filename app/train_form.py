@@ -138,7 +138,19 @@ def mask_menu(config: RunConfig) -> dict[str, Any]:
         fit.append([NOTHING, f"Nothing – {objective.name} hides nothing", ""])
     groups = [["Goes with it", fit], [f"Cannot go with {objective.name}", cannot]]
     about = next((text for value, text, _ in [*fit, *cannot] if value == name), "")
-    return _menu("mask", "What is hidden", name, groups, about.partition(" – ")[2])
+    found = _menu("mask", "What is hidden", name, groups, about.partition(" – ")[2])
+    return found | {"problem": _hides_wrong(config)}
+
+
+def _hides_wrong(config: RunConfig) -> str:
+    """A sentence where what is hidden leaves nothing to see, or nothing to guess."""
+    from workbench.runs.setting import setting
+
+    try:
+        said = setting(config).foreseen()
+    except BadInput as error:
+        said = str(error)
+    return f"{said.rstrip('.')}." if said else ""  # it begins with a recipe: no capital
 
 
 def data_menu(config: RunConfig) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from workbench.runs.engines.slurm import Slurm
 from workbench.runs.launching import configured
 from workbench.runs.presets import GROUPS, run_presets, sized_for
 from workbench.runs.rehearsing import preflight
+from workbench.runs.sweeping import foreseen
 
 VIEWS = Path(__file__).parents[1] / "app" / "views"
 
@@ -55,6 +56,15 @@ def test_the_menu_says_why_a_mask_cannot_be_taken(name: str) -> None:
         chosen = config.mask if config.mask.startswith(f"{mask}(") else f"{mask}()"
         assert found[mask][1] == (objective.refuses(MASKS.parse(chosen)) or "")
     assert ("nothing" in found) == (not objective.masked)
+
+
+def test_a_mask_that_leaves_nothing_is_told_at_once() -> None:
+    assert foreseen(list(run_presets().values())) == {}
+    for ratio, words in ((0.9, "hides all 16 patches"), (0.1, "hides none of 16 patches")):
+        config = configured("digits_mae_tiny", {"mask": f"units(ratio={ratio})"})
+        told = train_form.mask_menu(config)["problem"]
+        assert told.startswith(f"units(ratio={ratio}) {words}") and told.endswith(".")
+    assert train_form.mask_menu(configured("digits_mae_tiny", {}))["problem"] == ""
 
 
 def test_data_without_classes_cannot_be_taken_by_what_needs_them() -> None:

@@ -15,6 +15,7 @@ const FORM_CSS = `
   .form .masks input { accent-color: var(--st-primary-color); margin: 0; }
   .form pre { font-size: 0.78rem; line-height: 1.5; white-space: pre-wrap; overflow-wrap: anywhere; padding: 10px; border-radius: 8px; margin: 0;
     background: var(--st-secondary-background-color); }
+  .form ul.outcome { padding-left: 1.2em; }
   .form .outcome { margin: 0; font-size: 0.86rem; min-height: 1.3em; }
 `;
 const USUAL = { preset: "digits_mae_tiny", masks: "", ratio: "0.5, 0.75", seeds: "2", more: "", shared: "", measured: "", name: "", engine: "" };
@@ -40,6 +41,7 @@ class SweepForm {
     this.engine = field("Where it runs", text("engine", { placeholder: "this machine" }));
     this.engine.classList.add("hidden");
     this.outcome = make("p", { class: "outcome", role: "status" });
+    this.warned = make("ul", { class: "outcome problem hidden", "data-found": "warned" });
     this.command = make("pre", { "data-found": "command", "aria-label": "The command that starts the same sweep" });
     this.start = make("button", { type: "button", class: "act main", text: "Start the sweep", disabled: true, onclick: () => this.begin() });
     this.fields = make("div", { class: "form hidden" },
@@ -49,7 +51,7 @@ class SweepForm {
       field("Other knobs to go over", more, "One a line: key=a,b,c or key=0..3. objective.KNOB and mask.KNOB go into the recipe."),
       field("Knobs that all runs share", text("shared", { placeholder: "steps=200 warmup=10" })),
       make("div", { class: "row" }, field("Measured at the end by", measured), field("Name", text("name", { placeholder: "made up", maxlength: 120 }))),
-      this.engine, this.outcome, make("div", {}, this.start), this.command);
+      this.engine, this.outcome, this.warned, make("div", {}, this.start), this.command);
     this.waiting = make("p", { class: "soft", role: "status", text: "The presets are being read, once; this takes a few seconds." });
     this.node = make("div", {}, this.waiting, this.fields);
     this.load();
@@ -111,6 +113,8 @@ class SweepForm {
     const sentence = found.problem ? found.problem[0].toUpperCase() + found.problem.slice(1)
       : `${found.count} ${found.count === 1 ? "run" : "runs"}, ${found.steps.toLocaleString("en").replaceAll(",", "\u202f")} steps together; each is measured by ${found.measured.split(/;\s*/).filter(Boolean).map(protocolName).join(", ") || "nothing"}.${found.time ? ` One after another they take ${found.time}, at the speed of the last run of this preset here.` : ""}`;
     setText(this.outcome, sentence);
+    this.warned.classList.toggle("hidden", !found.warned?.length);
+    this.warned.replaceChildren(...(found.warned ?? []).map(([count, said]) => make("li", { text: `${count} ${count === 1 ? "run" : "runs"}: ${said}.` })));
     setText(this.command, found.command);
     this.start.disabled = Boolean(found.problem);
     this.fields.dataset.count = String(found.count);

@@ -58,7 +58,7 @@ def engines() -> None:
 
 def _menu(name: str, data: dict[str, Any]) -> None:
     key = f"menu-{name}"
-    problem = state.problems().get(f"train.{name}", "")
+    problem = state.problems().get(f"train.{name}", "") or data.get("problem", "")
     data |= {"seq": _edit(key).get("seq", 0), "sender": key, "problem": problem}
     component("menu")(key=key, data=data, on_edit_change=partial(_chosen, name, key))
 

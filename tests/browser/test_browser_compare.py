@@ -110,6 +110,11 @@ def test_a_sweep_fills_the_matrix(trained: Sweep, visit: Callable[..., Page]) ->
         "--over seed=0..1 steps=20"
     )
     expect(form).to_have_attribute("data-count", "8")
+    page.locator(".form .masks").get_by_label("Units", exact=True).check()
+    page.locator('[data-field="ratio"]').fill("0.5, 0.9")
+    expect(page.locator('.form [data-found="warned"] li')).to_have_text(
+        re.compile(r"^2 runs: units\(ratio=0.9\) hides all 16 patches")
+    )
     page.locator('[data-field="shared"]').fill("steps=x")
     expect(page.get_by_role("button", name="Start the sweep")).to_be_disabled()
     expect(page.locator(".outcome")).to_contain_text("must be a whole number")

@@ -317,6 +317,25 @@ def test_a_form_comes_to_runs_and_a_command(workbench_home: Any) -> None:
             plan({**body, **bad})
 
 
+def test_masks_that_leave_nothing_are_told_before_anything_is_queued(
+    paused: RunStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """4 x 4 patches in units of 2 x 2: a ratio of 0.9 is all of them, one of 0.1 is none."""
+    said = "units(ratio=0.9) hides all 16 patches of every picture"
+    form = {"preset": "digits_mae_tiny", "over": ["mask=random,units", "seed=0..1"]}
+    told = plan({**form, "over": [*form["over"], "ratio=0.5,0.9"]})
+    assert told["count"] == 8 and told["problem"] == ""
+    ((count, sentence),) = told["warned"]
+    assert count == 2 and sentence.startswith(said)
+    none = "mask=units, seed=0, ratio=0.1: units(ratio=0.1) hides none of 16 patches"
+    assert plan({**form, "over": [*form["over"], "ratio=0.1"]})["problem"].startswith(none)
+    words = ["sweep", "digits_mae_tiny", "--dir", str(paused.folder), "--over", "mask=units"]
+    assert run_command([*words, "--over", "ratio=0.1,0.5"]) == 2
+    assert "hides none of 16 patches" in capsys.readouterr().err and paused.ids() == []
+    assert run_command([*words, "--over", "ratio=0.5,0.9"]) == 0
+    assert f"warning (1 runs): {said}" in capsys.readouterr().out and len(paused.ids()) == 2
+
+
 def test_what_goes_over_what_is_read_from_texts() -> None:
     assert read_over(["ratio=0.5", "mask=random,block(ratio=0.5, min_patches=2)"]) == {
         "ratio": ["0.5"], "mask": ["random", "block(ratio=0.5, min_patches=2)"],

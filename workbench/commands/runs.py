@@ -352,7 +352,7 @@ def sweep(
     """Queue a run for every combination of some knobs."""
     from workbench.commands.sweeps import shown, teller
     from workbench.runs.config import pairs
-    from workbench.runs.sweeping import read_over
+    from workbench.runs.sweeping import foreseen, read_over
     from workbench.runs.sweeping import sweep as launch_all
 
     wanted = read_over(over)
@@ -363,8 +363,10 @@ def sweep(
         "group": found.name, "folder": str(found.path), "runs": [run.id for run in found],
         "states": states,
     }  # fmt: skip
+    warned = {} if wait else foreseen([run.config for run in found])
     lines = shown(found) if wait else [
         f"{len(found)} runs of {found.name} are queued",
+        *(f"warning ({len(names)} runs): {said}" for said, names in warned.items()),
         f"look: python -m workbench sweeps show {found.id}{place_of(folder)}",
     ]  # fmt: skip
     say(record, lines, as_json)

@@ -94,6 +94,13 @@ class Setting:
             "learnt from what is seen; take a smaller ratio or smaller patches"
         )
 
+    def foreseen(self) -> str:
+        """As `senseless`, before the data are read; "" where the grid depends on them."""
+        if self.objective.takes not in ("images", "labelled"):
+            return ""
+        side = self.config.size
+        return self.senseless(Pictures(np.empty((1, side, side, 3), np.uint8)))
+
     def mask(self, model: nn.Module, batch: Batch, grid: Grid, step: int, progress: float) -> Mask:
         """Draw what is hidden from a batch; nothing for an objective that hides nothing.
 

@@ -47,12 +47,13 @@ def sweep(
         The sweep, a sequence of its runs that can be waited for, cancelled and gone on with.
 
     Raises:
-        BadInput: a value that a run does not take, runs that are the same, more than 10,000 of
-            them, data that are not there, or a name that is taken.
+        BadInput: a value that a run does not take, a mask that hides nothing, runs that are the
+            same, more than 10,000 of them, data that are not there, or a name that is taken.
     """
     name = name or f"sweep-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
     shared = dict(overrides or {})
     configs = planned(preset, over, shared, name)
+    foreseen(configs)
     told = {
         "preset": preset if isinstance(preset, str) else preset.preset,
         "over": {key: list(values) for key, values in over.items()},
@@ -73,6 +74,28 @@ def planned(
     if "evaluate" in {**overrides, **over}:
         return found
     return [replace(each, evaluate=usual_protocol(each)) for each in found]
+
+
+def foreseen(configs: Sequence[RunConfig]) -> dict[str, list[str]]:
+    """Return sentence -> names of the runs whose mask leaves nothing to see.
+
+    Raises:
+        BadInput: a mask hides nothing, or not what its objective must have.
+    """
+    from workbench.runs.setting import setting
+
+    looked: dict[tuple[Any, ...], str] = {}
+    found: dict[str, list[str]] = {}
+    for config in configs:
+        key = (config.objective, config.mask, config.size, config.patch)
+        if key not in looked:
+            try:
+                looked[key] = setting(config).foreseen()
+            except BadInput as problem:
+                raise BadInput(f"{config.name}: {problem}") from None
+        if looked[key]:
+            found.setdefault(looked[key], []).append(config.name)
+    return found
 
 
 def read_over(texts: Sequence[str]) -> dict[str, list[str]]:
