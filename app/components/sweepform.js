@@ -15,7 +15,7 @@ const FORM_CSS = `
   .form .masks input { accent-color: var(--st-primary-color); margin: 0; }
   .form pre { font-size: 0.78rem; line-height: 1.5; white-space: pre-wrap; overflow-wrap: anywhere; padding: 10px; border-radius: 8px; margin: 0;
     background: var(--st-secondary-background-color); }
-  .form ul.outcome { padding-left: 1.2em; }
+  .form .warned { margin: 0; padding-left: 1.2em; font-size: 0.86rem; }
   .form .outcome { margin: 0; font-size: 0.86rem; min-height: 1.3em; }
 `;
 const USUAL = { preset: "digits_mae_tiny", masks: "", ratio: "0.5, 0.75", seeds: "2", more: "", shared: "", measured: "", name: "", engine: "" };
@@ -41,7 +41,7 @@ class SweepForm {
     this.engine = field("Where it runs", text("engine", { placeholder: "this machine" }));
     this.engine.classList.add("hidden");
     this.outcome = make("p", { class: "outcome", role: "status" });
-    this.warned = make("ul", { class: "outcome problem hidden", "data-found": "warned" });
+    this.warned = make("ul", { class: "warned problem hidden", "data-found": "warned" });
     this.command = make("pre", { "data-found": "command", "aria-label": "The command that starts the same sweep" });
     this.start = make("button", { type: "button", class: "act main", text: "Start the sweep", disabled: true, onclick: () => this.begin() });
     this.fields = make("div", { class: "form hidden" },
