@@ -25,12 +25,12 @@ from workbench.commands.measure import measure
 from workbench.commands.models import evaluate, models, train
 from workbench.commands.reconstruct import reconstruct
 from workbench.commands.retrain import retrain
-from workbench.commands.runs import objectives, presets, runs, sweep
+from workbench.commands.runs import objectives, presets, runs
 from workbench.commands.scores import score, scores
 from workbench.commands.search import search
 from workbench.commands.sections import Sections
 from workbench.commands.studio import studio
-from workbench.commands.sweeps import sweeps
+from workbench.commands.sweeps import sweep, sweeps
 from workbench.commands.weights import weights
 from workbench.errors import BadInput
 

@@ -1,4 +1,4 @@
-"""Runs on the command line: start, look, stop, go on, compare, sweep; and what can be run."""
+"""Runs on the command line: start, look, stop, go on, compare; and what can be run."""
 
 import time
 from collections.abc import Callable
@@ -330,47 +330,6 @@ def queue(
     lines = ["  ".join(f"{key}={value}" for key, value in told.items())]
     lines += table(("run", "state", "slot"), rows) if rows else ["nothing waits and nothing runs"]
     say({"settings": told, "jobs": found.jobs()}, lines, as_json)
-
-
-def sweep(
-    preset: Annotated[str, typer.Argument(metavar="PRESET", help="Name of the set-up.")],
-    over: Annotated[
-        list[str], typer.Option(help="key=a,b,c or key=0..3; may be given repeatedly.")
-    ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[KEY=VALUE]...", help="Knobs of all runs, other than the preset's."
-        ),
-    ] = None,
-    name: Annotated[str, typer.Option(help="Name of the sweep.")] = "",
-    engine: Engine = "",
-    wait: Wait = False,
-    folder: Dir = None,
-    as_json: AsJson = False,
-) -> int:
-    """Queue a run for every combination of some knobs."""
-    from workbench.commands.sweeps import shown, teller
-    from workbench.runs.config import pairs
-    from workbench.runs.sweeping import foreseen, read_over
-    from workbench.runs.sweeping import sweep as launch_all
-
-    wanted = read_over(over)
-    told = pairs(overrides or [])
-    found = launch_all(preset, wanted, dir=folder, overrides=told, name=name, engine=engine)
-    states = [state["state"] for state in found.wait(teller(found.name))] if wait else []
-    record = {
-        "group": found.name, "folder": str(found.path), "runs": [run.id for run in found],
-        "states": states,
-    }  # fmt: skip
-    warned = {} if wait else foreseen([run.config for run in found])
-    lines = shown(found) if wait else [
-        f"{len(found)} runs of {found.name} are queued",
-        *(f"warning ({len(names)} runs): {said}" for said, names in warned.items()),
-        f"look: python -m workbench sweeps show {found.id}{place_of(folder)}",
-    ]  # fmt: skip
-    say(record, lines, as_json)
-    return 0 if all(state == "done" for state in states) else 1
 
 
 def objectives(as_json: AsJson = False) -> None:

@@ -1,20 +1,17 @@
-"""Sweeps on the command line: list, show with the matrix that they fill, cancel, go on with."""
+"""Sweeps on the command line: start, list, show with the matrix that they fill, cancel, go on."""
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.commands.output import AsJson, say, table
+from workbench.commands.output import AsJson, place_of, say, table
+from workbench.commands.runs import Dir, Engine, Wait
 
 if TYPE_CHECKING:
     from workbench.runs.sweeps import Sweep
 
-Dir = Annotated[
-    Path | None, typer.Option("--dir", help="Folder of runs; without it runs in WORKBENCH_HOME.")
-]
 Name = Annotated[str, typer.Argument(metavar="SWEEP", help="Its name, or a unique part of it.")]
 SAY_EVERY = 10.0
 
@@ -79,10 +76,50 @@ def record(sweep: "Sweep") -> dict[str, Any]:
     """A sweep as plain values for JSON."""
     told = sweep.record
     return {
-        "id": sweep.id, "name": sweep.name, "folder": str(sweep.path), "preset": told["preset"],
-        "over": told["over"], "overrides": told["overrides"], "runs": list(sweep.queued().values()),
-        "standing": sweep.standing(),
+        "id": sweep.id, "name": sweep.name, "folder": str(sweep.path), "preset": told.get("preset"),
+        "over": told["over"], "overrides": told.get("overrides"),
+        "runs": list(sweep.queued().values()), "standing": sweep.standing(),
     }  # fmt: skip
+
+
+def sweep(
+    preset: Annotated[str, typer.Argument(metavar="PRESET", help="Name of the set-up.")],
+    over: Annotated[
+        list[str], typer.Option(help="key=a,b,c or key=0..3; may be given repeatedly.")
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...", help="Knobs of all runs, other than the preset's."
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the sweep.")] = "",
+    engine: Engine = "",
+    wait: Wait = False,
+    folder: Dir = None,
+    as_json: AsJson = False,
+) -> int:
+    """Queue a run for every combination of some knobs."""
+    from workbench.runs.config import pairs
+    from workbench.runs.sweeping import foreseen, read_over
+    from workbench.runs.sweeping import sweep as launch_all
+
+    wanted = read_over(over)
+    told = pairs(overrides or [])
+    found = launch_all(preset, wanted, dir=folder, overrides=told, name=name, engine=engine)
+    states = [state["state"] for state in found.wait(teller(found.name))] if wait else []
+    record = {
+        "group": found.name, "folder": str(found.path), "runs": [run.id for run in found],
+        "states": states,
+    }  # fmt: skip
+    warned = {} if wait else foreseen([run.config for run in found])
+    lines = shown(found) if wait else [
+        f"{len(found)} runs of {found.name} are queued",
+        *(f"warning ({len(names)} runs): {said}" for said, names in warned.items()),
+        f"look: python -m workbench sweeps show {found.id}{place_of(folder)}",
+    ]  # fmt: skip
+    say(record, lines, as_json)
+    return 0 if all(state == "done" for state in states) else 1
 
 
 @sweeps.command("list")
@@ -127,7 +164,7 @@ def cancel(
 @sweeps.command("resume")
 def resume(
     name: Name,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    wait: Wait = False,
     folder: Dir = None,
     as_json: AsJson = False,
 ) -> int:
