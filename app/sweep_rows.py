@@ -119,7 +119,7 @@ def plan(body: dict[str, Any]) -> dict[str, Any]:
     time = f"about {spoken(seconds)}" if seconds else ""
     return {
         **told, "count": len(configs), "steps": steps, "measured": "; ".join(measured),
-        "time": time, "warned": [[len(names), said] for said, names in warned.items()],
+        "time": time, "warned": warned,
     }  # fmt: skip
 
 

@@ -113,8 +113,8 @@ class SweepForm {
     const sentence = found.problem ? found.problem[0].toUpperCase() + found.problem.slice(1)
       : `${found.count} ${found.count === 1 ? "run" : "runs"}, ${found.steps.toLocaleString("en").replaceAll(",", "\u202f")} steps together; each is measured by ${found.measured.split(/;\s*/).filter(Boolean).map(protocolName).join(", ") || "nothing"}.${found.time ? ` One after another they take ${found.time}, at the speed of the last run of this preset here.` : ""}`;
     setText(this.outcome, sentence);
-    this.warned.classList.toggle("hidden", !found.warned?.length);
-    this.warned.replaceChildren(...(found.warned ?? []).map(([count, said]) => make("li", { text: `${count} ${count === 1 ? "run" : "runs"}: ${said}.` })));
+    this.warned.classList.toggle("hidden", !Object.keys(found.warned ?? {}).length);
+    this.warned.replaceChildren(...Object.entries(found.warned ?? {}).map(([said, count]) => make("li", { text: `${count} ${count === 1 ? "run" : "runs"}: ${said}.` })));
     setText(this.command, found.command);
     this.start.disabled = Boolean(found.problem);
     this.fields.dataset.count = String(found.count);

@@ -205,7 +205,7 @@ def test_what_a_run_warned_of_stands_beside_its_numbers(
     assert told["board"]["cells"][0][1]["warned"] == [said]
     names = [run.id for run in runs]
     assert run_command(["runs", "compare", *names, "--dir", str(store.folder)]) == 0
-    assert f"warned (2 runs): {said}\n" in capsys.readouterr().out
+    assert f"warning, 2 runs: {said}\n" in capsys.readouterr().out
 
 
 def test_measures_of_two_objectives_share_no_row(store: RunStore, small: Small) -> None:

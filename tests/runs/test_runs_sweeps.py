@@ -325,7 +325,7 @@ def test_masks_that_leave_nothing_are_told_before_anything_is_queued(
     form = {"preset": "digits_mae_tiny", "over": ["mask=random,units", "seed=0..1"]}
     told = plan({**form, "over": [*form["over"], "ratio=0.5,0.9"]})
     assert told["count"] == 8 and told["problem"] == ""
-    ((count, sentence),) = told["warned"]
+    ((sentence, count),) = told["warned"].items()
     assert count == 2 and sentence.startswith(said)
     none = "mask=units, seed=0, ratio=0.1: units(ratio=0.1) hides none of 16 patches"
     assert plan({**form, "over": [*form["over"], "ratio=0.1"]})["problem"].startswith(none)
@@ -333,7 +333,8 @@ def test_masks_that_leave_nothing_are_told_before_anything_is_queued(
     assert run_command([*words, "--over", "ratio=0.1,0.5"]) == 2
     assert "hides none of 16 patches" in capsys.readouterr().err and paused.ids() == []
     assert run_command([*words, "--over", "ratio=0.5,0.9"]) == 0
-    assert f"warning (1 runs): {said}" in capsys.readouterr().out and len(paused.ids()) == 2
+    assert f"warning, 1 run: {said}" in capsys.readouterr().out and len(paused.ids()) == 2
+    assert next(iter(SweepStore(paused.folder))).record["warned"] == {sentence: 1}
 
 
 def test_what_goes_over_what_is_read_from_texts() -> None:

@@ -67,6 +67,14 @@ def escaped(text: str) -> str:
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
+def warnings(found: Mapping[str, int]) -> list[str]:
+    """Return a line for each sentence, with how many runs it is about."""
+    return [
+        f"warning, {count} run{'s' if count > 1 else ''}: {escaped(said)}"
+        for said, count in found.items()
+    ]
+
+
 def check_folder(path: Path) -> None:
     """Refuse before the work what `output_folder` would refuse after it; makes nothing.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.commands.arguments import number_option
-from workbench.commands.output import AsJson, place_of, say, table
+from workbench.commands.output import AsJson, escaped, place_of, say, table, warnings
 from workbench.commands.protocols import standing
 from workbench.errors import BadInput
 
@@ -182,7 +182,7 @@ def _shown(run: "Run", state: dict[str, Any]) -> list[str]:
         lines.append(f"loss {row['loss']:.5g} at step {row['step']}")
     for row in run.evaluations():
         lines.append(standing(row))
-    lines += [f"alert: {row['sentence']}" for row in run.alerts()[-5:]]
+    lines += [f"alert: {escaped(str(row.get('sentence')))}" for row in run.alerts()[-5:]]
     return lines
 
 
@@ -299,7 +299,7 @@ def compare(
         ]
         rows.append([*cells, str(len(each["runs"])), *told])
     lines = table([*knobs, "runs", *metrics], rows)
-    lines += [f"warned ({len(ids)} runs): {told}" for told, ids in result.warned.items()]
+    lines += warnings({said: len(ids) for said, ids in result.warned.items()})
     say(result.as_dict(), lines, as_json)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.commands.output import AsJson, place_of, say, table
+from workbench.commands.output import AsJson, place_of, say, table, warnings
 from workbench.commands.runs import Dir, Engine, Wait
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def shown(sweep: "Sweep") -> list[str]:
         cells = [[cell.written(measure) for cell in row] for row in made.cells]
         rows = [[name, *row] for name, row in zip(made.rows, cells, strict=True)]
         lines += table(("", *made.columns), rows)
-    lines += [f"warned ({len(ids)} runs): {told}" for told, ids in found.warned.items()]
+    lines += warnings({said: len(ids) for said, ids in found.warned.items()})
     for run in runs:
         state = run.state()
         if state["state"] in ("failed", "crashed"):
@@ -101,21 +101,20 @@ def sweep(
 ) -> int:
     """Queue a run for every combination of some knobs."""
     from workbench.runs.config import pairs
-    from workbench.runs.sweeping import foreseen, read_over
+    from workbench.runs.sweeping import read_over
     from workbench.runs.sweeping import sweep as launch_all
 
     wanted = read_over(over)
     told = pairs(overrides or [])
     found = launch_all(preset, wanted, dir=folder, overrides=told, name=name, engine=engine)
     states = [state["state"] for state in found.wait(teller(found.name))] if wait else []
-    record = {
+    record: dict[str, Any] = {
         "group": found.name, "folder": str(found.path), "runs": [run.id for run in found],
-        "states": states,
+        "states": states, "warned": found.record.get("warned", {}),
     }  # fmt: skip
-    warned = {} if wait else foreseen([run.config for run in found])
     lines = shown(found) if wait else [
         f"{len(found)} runs of {found.name} are queued",
-        *(f"warning ({len(names)} runs): {said}" for said, names in warned.items()),
+        *warnings(record["warned"]),
         f"look: python -m workbench sweeps show {found.id}{place_of(folder)}",
     ]  # fmt: skip
     say(record, lines, as_json)

@@ -5,6 +5,7 @@ import re
 import secrets
 import shlex
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -53,12 +54,12 @@ def sweep(
     name = name or f"sweep-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
     shared = dict(overrides or {})
     configs = planned(preset, over, shared, name)
-    foreseen(configs)
     told = {
         "preset": preset if isinstance(preset, str) else preset.preset,
         "over": {key: list(values) for key, values in over.items()},
         "overrides": shared,
         "engine": engine,
+        "warned": foreseen(configs),
     }
     return SweepStore(dir).create(name, told, configs)
 
@@ -76,8 +77,8 @@ def planned(
     return [replace(each, evaluate=usual_protocol(each)) for each in found]
 
 
-def foreseen(configs: Sequence[RunConfig]) -> dict[str, list[str]]:
-    """Return sentence -> names of the runs whose mask leaves nothing to see.
+def foreseen(configs: Sequence[RunConfig]) -> dict[str, int]:
+    """Return a sentence for each mask that leaves nothing to see, and how many runs have it.
 
     Raises:
         BadInput: a mask hides nothing, or not what its objective must have.
@@ -85,7 +86,7 @@ def foreseen(configs: Sequence[RunConfig]) -> dict[str, list[str]]:
     from workbench.runs.setting import setting
 
     looked: dict[tuple[Any, ...], str] = {}
-    found: dict[str, list[str]] = {}
+    found = Counter[str]()
     for config in configs:
         key = (config.objective, config.mask, config.size, config.patch)
         if key not in looked:
@@ -93,9 +94,8 @@ def foreseen(configs: Sequence[RunConfig]) -> dict[str, list[str]]:
                 looked[key] = setting(config).foreseen()
             except BadInput as problem:
                 raise BadInput(f"{config.name}: {problem}") from None
-        if looked[key]:
-            found.setdefault(looked[key], []).append(config.name)
-    return found
+        found.update([looked[key]] if looked[key] else [])
+    return dict(found)
 
 
 def read_over(texts: Sequence[str]) -> dict[str, list[str]]:

@@ -52,7 +52,10 @@ class Sweep:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What was asked for: `name`, `preset`, `over`, `overrides`, `created`, `planned` runs."""
+        """What was asked for: `name`, `preset`, `over`, `overrides`, `created`, `planned` runs.
+
+        `warned` holds what was foreseen, see `sweeping.foreseen`.
+        """
         return read_json(self.path / FILE)
 
     @property
