@@ -16,6 +16,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -37,6 +38,7 @@ READ = re.compile(
 WRITE = re.compile(
     rf"/(api/upload|gradio_api/(upload|cancel|reset/?|queue/join|(run|call)/{_NAME}/?))"
 )
+STREAM = "/gradio_api/queue/data"
 _SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _POLICY = (
     "default-src 'self'",
@@ -83,7 +85,10 @@ class Doors:
             await self._let_in(scope, receive, self._quiet(send))
         except Refused as refused:
             await refused.answer(scope, receive, send)
-        except asyncio.CancelledError:  # the server stops while a page listens; it ends quietly
+        except (asyncio.CancelledError, Exception) as error:
+            # The server stops while a page listens, or the page is gone; both end quietly.
+            if isinstance(error, Exception) and not _is_gone(scope, error):
+                raise
             with contextlib.suppress(RuntimeError):
                 await send({"type": "http.response.body", "body": b""})
 
@@ -144,6 +149,22 @@ class Doors:
             await send(message)
 
         return wrapped
+
+
+def _is_gone(scope: Scope, error: Exception) -> bool:
+    """Tell whether Gradio's stream ended because nobody has its session any more.
+
+    A page that is left while two streams are open ends its session twice; a stream of a session
+    that has ended tells its page so, and then raises what cannot be answered any more.
+    """
+    if scope["path"] != STREAM:
+        return False
+    session = Request(scope).query_params.get("session_hash")
+    cause = error.__cause__
+    told = isinstance(cause, HTTPException) and cause.status_code == 404
+    return (isinstance(error, RuntimeError) and told) or (
+        isinstance(error, KeyError) and error.args == (session,)
+    )
 
 
 async def checked(scope: Scope, receive: Receive) -> tuple[Scope, Receive]:

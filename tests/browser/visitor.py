@@ -15,18 +15,44 @@ PHONE = {"width": 380, "height": 800}
 SLOW = 60_000  # milliseconds; a shared machine may have to load the model first
 
 
+# Runs before the page's own scripts, so that its words stand before theirs.
+LEAVING, ARRIVED = "the page is being left", "another page is here"
+TELL = f"""if (self === top) {{
+  console.debug("{ARRIVED}");
+  addEventListener("beforeunload", () => console.debug("{LEAVING}"));
+}}"""
+
+
 def watch(page: Page, url: str, complaints: list[str]) -> None:
-    """Collect console errors, failed requests, and requests that would leave this machine."""
+    """Collect console errors, failed requests, and requests that would leave this machine.
+
+    What a page says while it is left is forgiven once it is gone: Gradio ends its stream then, and
+    calls an answer that is still on its way a broken connection.
+    """
     local = (url, url.replace("http", "ws"), "data:", "blob:")
+    leaving: list[str] | None = None
+
+    def complain(said: str) -> None:
+        complaints.append(said)
+        if leaving is not None:
+            leaving.append(said)
 
     def console(message: Any) -> None:
+        nonlocal leaving
+        if message.text == LEAVING:
+            leaving = []
+        elif message.text == ARRIVED:
+            for said in leaving or ():
+                complaints.remove(said)
+            leaving = None
         # Streamlit looks for its server below the page's own address first, and then finds it.
         looked = "/_stcore/" in message.location.get("url", "") and "404" in message.text
         if message.type == "error" and not looked:
-            complaints.append(f"console: {message.text}")
+            complain(f"console: {message.text}")
 
+    page.add_init_script(TELL)
     page.on("console", console)
-    page.on("pageerror", lambda error: complaints.append(f"page: {error}"))
+    page.on("pageerror", lambda error: complain(f"page: {error}"))
     page.on(
         "request",
         lambda request: request.url.startswith(local) or complaints.append(f"left: {request.url}"),
