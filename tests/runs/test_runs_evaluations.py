@@ -1,14 +1,16 @@
 """Protocols tell separable features apart, and shuffled labels not; sweeps and comparisons."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
 from tests.runs.conftest import Small, Trainers
 from workbench.errors import BadInput
-from workbench.evaluations import EVALUATIONS, Features, Report, Score
+from workbench.evaluations import EVALUATIONS, Features
 from workbench.evaluations.evaluation import scored
 from workbench.evaluations.linear_probe import LinearProbe
-from workbench.evaluations.subject import Subject
 from workbench.runs.comparing import compare, mean
 from workbench.runs.evaluating import evaluate
 from workbench.runs.store import STOP, RunStore
@@ -80,20 +82,22 @@ def test_a_sweep_fills_a_comparison(store: RunStore, small: Small, trainers: Tra
 
 
 @pytest.mark.parametrize("asked", [False, True])
-def test_a_stop_ends_the_evaluation_at_its_end(
+def test_a_stop_ends_an_evaluation_that_goes_on(
     store: RunStore, small: Small, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
     protocols = ["linear_probe", "finetune(steps=2)"]
     run = store.create(small(steps=2, evaluate="knn; " + "; ".join(protocols)))
-    judge = LinearProbe.judge
+    fit, begun = LinearProbe._fit, list[float]()
 
-    def stopped(own: LinearProbe, subject: Subject, report: Report) -> Score:
+    def stopped(own: LinearProbe, *told: Any) -> torch.Tensor:
+        begun.append(told[3])
         if not asked:  # as a soft cancel does
             (run.path / STOP).touch()
-        return judge(own, subject, report)
+        return fit(own, *told)
 
-    monkeypatch.setattr(LinearProbe, "judge", stopped)
-    train(run, should_stop=lambda: asked and len(run.evaluations()) > 0)
+    monkeypatch.setattr(LinearProbe, "_fit", stopped)
+    train(run, should_stop=lambda: asked and len(begun) > 0)
+    assert len(begun) == 1  # of six: the probe was not made to its end
     state = run.state()
     assert (state["state"], state["doing"], run.alerts()) == ("done", "", [])
     assert state["reason"].startswith("the evaluation by linear_probe was stopped")

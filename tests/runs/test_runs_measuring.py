@@ -10,7 +10,7 @@ import torch
 from tests.objectives.subject import TINY
 from workbench.commands.protocols import evaluate_run, standing
 from workbench.errors import BadInput
-from workbench.runs import checkpoints
+from workbench.runs import checkpoints, measuring
 from workbench.runs.config import RunConfig
 from workbench.runs.evaluating import evaluate
 from workbench.runs.judging import start_judging, usual_protocols
@@ -57,7 +57,7 @@ def test_a_resumed_run_equals_an_unbroken_one(objective: str, tmp_path: Path) ->
 
 
 def test_a_metric_is_noted_beside_guesses_and_printed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = run_of(tmp_path, objective="satvision()", data="drawn_bands(count=10, bands=3)")
     assert train(run) == "done" and usual_protocols(run) == ("metric",)
@@ -75,6 +75,11 @@ def test_a_metric_is_noted_beside_guesses_and_printed(
     # units are those of the data, before training too: the same guess is equally good
     guesses = [row["measures"]["all bands"]["beside"]["mean of the data"]["value"] for row in rows]
     assert guesses[0] == pytest.approx(guesses[1], rel=1e-6)
+    monkeypatch.setattr(measuring, "ROWS", 3)
+    shares: list[float] = []
+    again = evaluate(run, "metric", report=shares.append)
+    assert again["value"] == pytest.approx(rows[1]["value"], rel=1e-5)
+    assert shares == [0, 0, 0.3, 0.6, 0.9, 1]  # so that it can be ended
     evaluate_run(run.id, ["metric"], "", "", "auto", tmp_path, False)
     text = capsys.readouterr().out
     assert "all bands" in text and "mean of what is seen" in text

@@ -69,8 +69,17 @@ class Evaluation(Member):
     described: ClassVar[tuple[str, ...]] = ("paper", "tunes")
     tunes: ClassVar[bool] = False
 
-    def score(self, train: Features, test: Features, classes: int) -> Score:
-        """Return how well the classes of `test` can be told with the help of `train`."""
+    def score(
+        self,
+        train: Features,
+        test: Features,
+        classes: int,
+        report: Report = lambda share: None,
+    ) -> Score:
+        """Return how well the classes of `test` can be told with the help of `train`.
+
+        `report` is called between steps of a second at most, as in `judge`.
+        """
         raise NotImplementedError
 
     def judge(self, subject: "Subject", report: Report = lambda share: None) -> Score:
@@ -81,7 +90,7 @@ class Evaluation(Member):
             report: called with the share that is done, 0 to 1; what it raises ends the work.
         """
         report(0.0)
-        return self.score(*subject.encoded, subject.classes)
+        return self.score(*subject.encoded, subject.classes, report)
 
 
 def scored(predicted: NDArray[Any], labels: NDArray[np.int64], **details: Any) -> Score:

@@ -53,12 +53,17 @@ class Finetune(Evaluation):
         encoder.train()
         last: list[float] = []
         for step in range(self.steps):
-            report(step / self.steps)
+            report(step / (self.steps + 1))
             last.append(self._step(subject, model, head, optimiser, step))
         model.eval()
         head.eval()
         with torch.inference_mode():
-            found = torch.from_numpy(subject.encode(model, subject.test).values)
+            told = subject.encode(
+                model, subject.test, lambda rows: report(
+                    (self.steps + rows / len(subject.test)) / (self.steps + 1)
+                )
+            )  # fmt: skip
+            found = torch.from_numpy(told.values)
             said = head(found.to(subject.device)).argmax(1).cpu().numpy()
         assert subject.test.labels is not None
         loss = float(np.mean(last[-20:]))

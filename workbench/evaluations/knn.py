@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 import torch
 
-from workbench.evaluations.evaluation import Evaluation, Features, Score, scored
+from workbench.evaluations.evaluation import Evaluation, Features, Report, Score, scored
 from workbench.params import Knob
 
 ROWS = 512
@@ -24,13 +24,20 @@ class Knn(Evaluation):
     k: Annotated[int, Knob("neighbours that vote", 1, 10_000, 1, None, 200)] = 20
     temperature: Annotated[float, Knob("of the votes", 0.001, 100, 0.01, None, 1)] = 0.07
 
-    def score(self, train: Features, test: Features, classes: int) -> Score:
+    def score(
+        self,
+        train: Features,
+        test: Features,
+        classes: int,
+        report: Report = lambda share: None,
+    ) -> Score:
         """See `Evaluation.score`."""
         bank = torch.nn.functional.normalize(torch.from_numpy(train.values), dim=1)
         asked = torch.nn.functional.normalize(torch.from_numpy(test.values), dim=1)
         labels, k = torch.from_numpy(train.labels), min(self.k, len(train.labels))
         found: list[torch.Tensor] = []
-        for rows in asked.split(ROWS):
+        for at, rows in enumerate(asked.split(ROWS)):
+            report(at * ROWS / len(asked))
             close, index = (rows @ bank.T).topk(k, dim=1)
             votes = torch.zeros(len(rows), classes)
             apart = close - close[:, :1]  # from the nearest: exp of the cosine itself overflows

@@ -83,12 +83,14 @@ def evaluate_all(
     """Measure a run by several protocols, encoding the pictures once; see `evaluate`."""
     if METRIC in protocols:
         others = [each for each in protocols if each != METRIC]
-        own = [_metric(run, step, data, most, device)]
+        first = 1 / len(protocols)
+        own = [_metric(run, step, data, most, device, lambda share: report(first * share))]
         if not others:
             return own
         return own + evaluate_all(
-            run, others, step=step, data=data, most=most, device=device, report=report
-        )
+            run, others, step=step, data=data, most=most, device=device,
+            report=lambda share: report(first + (1 - first) * share),
+        )  # fmt: skip
     wanted = [EVALUATIONS.parse(each) for each in protocols]
     config = run.config if not device else run.config.changed({"device": device})
     parts, where = setting(config), place(config, run.environment)
@@ -190,9 +192,12 @@ def _labelled(dataset: Dataset, size: int, most: int) -> tuple[Pictures, Picture
     return train.some(most), test
 
 
-def _metric(run: Run, step: int | str | None, data: str, most: int, device: str) -> dict[str, Any]:
+def _metric(
+    run: Run, step: int | str | None, data: str, most: int, device: str, report: Report
+) -> dict[str, Any]:
     """Take the objective's own measure over the test part (`most` rows of it)."""
     began = time.monotonic()
+    report(0.0)
     config = run.config if not device else run.config.changed({"device": device})
     parts, where = setting(config), place(config, run.environment)
     dataset = DATASETS.parse(data) if data else parts.dataset
@@ -208,11 +213,12 @@ def _metric(run: Run, step: int | str | None, data: str, most: int, device: str)
     if at == INITIAL:  # units and codebooks are those of the data, also before training
         rows = Feed(parts.config, parts.objective, train, where.device).sample(PREPARE_SAMPLE)
         parts.objective.at(0).prepare(model, rows, config.seed)
-    found = measured(parts, model, test.some(most), where)
+    found = measured(parts, model, test.some(most), where, report)
     name = METRIC + (f"@{INITIAL}" if at == INITIAL else "")
     row: dict[str, Any] = {
         "protocol": name, "step": at, "data": str(dataset), **found,
         "seconds": round(time.monotonic() - began, 2), "time": time.time(),
     }  # fmt: skip
     run.append(FILE, row)
+    report(1.0)
     return row

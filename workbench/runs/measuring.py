@@ -10,7 +10,7 @@ from torch import nn
 
 from workbench.data.sets import Pictures
 from workbench.errors import BadInput
-from workbench.evaluations.evaluation import NORMAL_95
+from workbench.evaluations.evaluation import NORMAL_95, Report
 from workbench.runs.feeding import Feed
 from workbench.runs.setting import Place, Setting
 
@@ -18,7 +18,13 @@ METRIC = "metric"
 ROWS = 64
 
 
-def measured(parts: Setting, model: nn.Module, test: Pictures, where: Place) -> dict[str, Any]:
+def measured(
+    parts: Setting,
+    model: nn.Module,
+    test: Pictures,
+    where: Place,
+    report: Report = lambda share: None,
+) -> dict[str, Any]:
     """Take `Objective.measures` over test rows; masks depend on (seed, row) alone.
 
     Args:
@@ -26,6 +32,7 @@ def measured(parts: Setting, model: nn.Module, test: Pictures, where: Place) -> 
         model: in evaluation mode.
         test: rows that were not trained on.
         where: the device.
+        report: called with the share that is done; what it raises ends the work.
 
     Returns:
         metric: the objective's sentence; `value`, `low`, `high` (mean over rows with its normal
@@ -43,7 +50,7 @@ def measured(parts: Setting, model: nn.Module, test: Pictures, where: Place) -> 
             f"{objective.name} has no metric of its own; measure its features, as with "
             "--protocol knn."
         )
-    own, others, higher = _collected(parts, model, test, where)
+    own, others, higher = _collected(parts, model, test, where, report)
     measures: dict[str, Any] = {}
     for name, values in own.items():
         beside = {
@@ -57,7 +64,7 @@ def measured(parts: Setting, model: nn.Module, test: Pictures, where: Place) -> 
 
 
 def _collected(
-    parts: Setting, model: nn.Module, test: Pictures, where: Place
+    parts: Setting, model: nn.Module, test: Pictures, where: Place, report: Report
 ) -> tuple[dict[str, NDArray[Any]], dict[str, dict[str, NDArray[Any]]], dict[str, bool]]:
     objective = parts.objective.at(1.0)
     feed = Feed(parts.config, objective, test, where.device, 0, len(test))
@@ -67,6 +74,7 @@ def _collected(
     higher: dict[str, bool] = {}
     with torch.no_grad():
         for start in range(0, len(test), ROWS):
+            report(start / len(test))
             batch = feed.rows(start, min(start + ROWS, len(test)))
             mask = parts.mask(model, batch, grid, 0, 1.0)
             for name, each in objective.measures(model, batch, mask).items():
