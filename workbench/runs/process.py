@@ -13,10 +13,11 @@ from typing import Any
 
 from workbench.runs.failing import explain, lift_limit
 from workbench.runs.identity import me
+from workbench.runs.killed import counted
 from workbench.runs.locking import Lock
 from workbench.runs.mirroring import begin
 from workbench.runs.stopping import stopping
-from workbench.runs.store import ALERTS, BEAT, BEAT_EVERY, STATE, Run
+from workbench.runs.store import ALERTS, BEAT, BEAT_EVERY, STATE, Run, write_json
 
 LOCK = ".lock"
 DONE, FAILED, TAKEN = 0, 1, 3
@@ -50,10 +51,15 @@ def main(folder: str) -> int:
 
 
 def _beat(run: Run) -> None:
-    """Show other machines that this one still works on it."""
+    """Show other machines that this one still works on it, and what the kernel has ended so far."""
+    noted: dict[str, int] = {}
     while True:
         with contextlib.suppress(OSError):
             (run.path / BEAT).touch()
+            now = counted()
+            if now != noted:
+                write_json(run.path / BEAT, now)
+                noted = now
         time.sleep(BEAT_EVERY)
 
 

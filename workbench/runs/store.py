@@ -16,6 +16,7 @@ from workbench.data.home import home
 from workbench.errors import BadInput, shown
 from workbench.runs.config import RunConfig
 from workbench.runs.identity import alive
+from workbench.runs.killed import ended_by_kernel
 
 CONFIG, ENVIRONMENT, STATE = "config.json", "environment.json", "state.json"
 METRICS, LOG, ALERTS, EVALUATIONS = "metrics.jsonl", "log.txt", "alerts.jsonl", "evaluations.jsonl"
@@ -24,6 +25,7 @@ PICTURE_NOTE = "note.txt"  # beside the pictures, where there is something to kn
 NOW, AT_ONCE = "now", "ended at once"  # what the file `stop` says then, and the reason
 HANDED = "engine.json"  # a file of its own: the trainer writes the state at any moment
 BEAT_EVERY, SILENCE = 5.0, 120.0  # seconds; a file system shared by machines may be slow to tell
+COUNTED_WITHIN = 60.0
 NUMBERS = (
     "step", "steps", "tries", "created", "started", "updated", "rate", "seconds_left", "memory",
 )  # fmt: skip
@@ -162,9 +164,21 @@ class Run:
         with contextlib.suppress(OSError):
             if (self.path / STOP).read_text() == NOW:
                 return {"state": "cancelled", "reason": AT_ONCE, "seconds_left": None}
-        taken = state.get("memory")
+        return {"state": "crashed", "reason": state.get("reason") or self._crashed(state)}
+
+    def _crashed(self, state: Mapping[str, Any]) -> str:
+        taken, beat = state.get("memory"), self.path / BEAT
         beside = f" (it had taken {taken / 2**20:,.0f} MB)" if taken else ""
-        return {"state": "crashed", "reason": state.get("reason") or f"{CRASHED}{beside}"}
+        told = ""
+        with contextlib.suppress(OSError):  # later the counters tell of other processes, too
+            here = state.get("host") == gethostname()
+            if here and time.time() - beat.stat().st_mtime < COUNTED_WITHIN:
+                told = ended_by_kernel(read_json(beat, {}))
+        if not told:
+            return f"{CRASHED}{beside}"
+        batch = read_json(self.path / CONFIG, {}).get("batch")
+        less = f"start a new run with a smaller batch than {batch}"
+        return f"{told}{beside}; free some and resume it, or {less}"
 
     def _lives(self, state: Mapping[str, Any]) -> bool:
         """Whether its process runs; on another machine its heartbeat tells."""
