@@ -68,6 +68,27 @@ def test_a_process_that_has_not_said_who_it_is_ends_at_once_too(
     child.wait()
 
 
+@pytest.mark.parametrize("last_word", ["", "done"])
+def test_a_trainer_that_was_leaving_as_it_was_ended_is_not_taken_for_a_crash(
+    store: RunStore, small: Small, monkeypatch: pytest.MonkeyPatch, last_word: str
+) -> None:
+    run, child = store.create(small()), subprocess.Popen(["sleep", "100"])
+    run.set_state(state="running", pid=child.pid, mark=str(start_mark(child.pid)))
+    seen: list[str] = []
+
+    def ended(pid: int, mark: str) -> None:
+        (run.path / "stop").unlink()  # it had seen that it should stop, and
+        if last_word:
+            run.set_state(state=last_word)
+        child.kill()
+        child.wait()
+        seen.append(run.state()["state"])
+
+    monkeypatch.setattr(launching, "end_tree", ended)
+    wanted = last_word or "cancelled"
+    assert cancel(run, now=True)["state"] == wanted and seen == [wanted]
+
+
 def test_an_orderly_restart_of_the_machine_is_no_wish_to_stop(
     store: RunStore, small: Small
 ) -> None:

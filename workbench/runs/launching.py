@@ -18,10 +18,10 @@ from workbench.runs.queue import Queue, ensure_runner
 from workbench.runs.spelling import spelled
 from workbench.runs.store import (
     AT_ONCE,
+    AT_ONCE_ASKED,
     CONFIG,
     ENDED,
     GOING,
-    NOW,
     STATE,
     STOP,
     Run,
@@ -197,14 +197,17 @@ def cancel(run: Run, *, now: bool = False) -> dict[str, Any]:
         return state
     if not now:  # the file is enough; one that still loads its data sees it at its first step
         return run.state()
+    (run.path / AT_ONCE_ASKED).touch()  # so that nobody takes it for a crash meanwhile
     if has is not None:
         has[0].end(has[1], str(run.path.parent))
-    (run.path / STOP).write_text(NOW)  # so that nobody takes it for a crash meanwhile
     # a busy machine takes long to start a process: the queue knows it before it says who it is
     for told in (state, _job(run)):
         if told.get("pid") and told.get("mark"):
             end_tree(int(told["pid"]), str(told["mark"]))
     Queue(run.path.parent).ended(run.id)
+    state = run.state()
+    if state["state"] in ("done", "failed"):  # it had come to its end by itself
+        return state
     return run.set_state(state="cancelled", reason=AT_ONCE, seconds_left=None)
 
 
@@ -256,7 +259,8 @@ def resume(run: Run, overrides: Mapping[str, Any] | None = None) -> Handle:
     if state["state"] == "done":
         raise BadInput(f"{run.id} is done after {state.get('step')} steps; start a new run.")
     write_json(run.path / CONFIG, config.record(), lasting=True)
-    (run.path / STOP).unlink(missing_ok=True)
+    for asked in (STOP, AT_ONCE_ASKED):
+        (run.path / asked).unlink(missing_ok=True)
     tries = int(state.get("tries", 0)) + 1
     before = read_json(run.path / STATE, {})
     fresh = {"pid": None, "mark": None, "reason": "", "problem": "", "alert": ""}

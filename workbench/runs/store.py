@@ -21,8 +21,9 @@ from workbench.runs.killed import ended_by_kernel
 CONFIG, ENVIRONMENT, STATE = "config.json", "environment.json", "state.json"
 METRICS, LOG, ALERTS, EVALUATIONS = "metrics.jsonl", "log.txt", "alerts.jsonl", "evaluations.jsonl"
 CHECKPOINTS, PICTURES, STOP, BEAT = "checkpoints", "pictures", "stop", "beat"
+AT_ONCE_ASKED = "stop_now"  # beside `stop`, which a trainer that stops in order takes away
 PICTURE_NOTE = "note.txt"  # beside the pictures, where there is something to know of them
-NOW, AT_ONCE = "now", "ended at once"  # what the file `stop` says then, and the reason
+AT_ONCE = "ended at once"
 HANDED = "engine.json"  # a file of its own: the trainer writes the state at any moment
 BEAT_EVERY, SILENCE = 5.0, 120.0  # seconds; a file system shared by machines may be slow to tell
 COUNTED_WITHIN = 60.0
@@ -161,9 +162,8 @@ class Run:
 
     def _ended(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """What became of a process that wrote no last word: ended as somebody asked, or crashed."""
-        with contextlib.suppress(OSError):
-            if (self.path / STOP).read_text() == NOW:
-                return {"state": "cancelled", "reason": AT_ONCE, "seconds_left": None}
+        if (self.path / AT_ONCE_ASKED).exists():
+            return {"state": "cancelled", "reason": AT_ONCE, "seconds_left": None}
         return {"state": "crashed", "reason": state.get("reason") or self._crashed(state)}
 
     def _crashed(self, state: Mapping[str, Any]) -> str:
