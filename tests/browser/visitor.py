@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 LAPTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 380, "height": 800}
-SLOW = 60_000  # milliseconds; a shared machine may have to load the model first
+SLOW = 120_000  # milliseconds; a shared machine may have to load the model first
 
 
 # Runs before the page's own scripts, so that its words stand before theirs.
