@@ -189,17 +189,19 @@ def check_same(old: dict[str, Any], new: dict[str, Any], name: str) -> None:
 
 
 def check_same_data(old: dict[str, Any], new: dict[str, Any], run: Run) -> None:
-    """Refuse to go on with other pictures; `old` is {} where the checkpoint is too old to tell.
+    """Refuse to go on with other pictures; `old` lacks what its checkpoint is too old to tell.
 
     Raises:
-        BadInput: with their numbers, or that their names or classes are others.
+        BadInput: with their numbers, or that their names, classes or files are others.
     """
-    if not old or old == new:
+    differing = {name for name, value in old.items() if value != new.get(name)}
+    if not differing:
         return
     was, now = old["pictures"], new["pictures"]
     said = f"{was:,} pictures and now there are {now:,}"
     if was == now:
-        said = f"{was:,} pictures of other names or classes"
+        others = "of other names or classes" if "names" in differing else "in files of other sizes"
+        said = f"{was:,} pictures {others}"
     raise BadInput(
         f"{run.id} was begun with {said} in {run.config.data}; put them back, or start a new run "
         "with these."

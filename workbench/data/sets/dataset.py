@@ -35,7 +35,7 @@ class Pictures:
     `labels` are int64 [n], -1 where unknown, or None. `names` tells what row i is called, `skipped`
     which pictures were left out, and why. `extra` holds more arrays [n, ...] by name, such as
     depth; those of the pictures' height and width are cut and mirrored with them where the data are
-    more than pictures.
+    more than pictures. `sizes` are the bytes of the files, int64 [n], where each row is one file's.
     """
 
     images: NDArray[np.uint8]
@@ -44,6 +44,7 @@ class Pictures:
     names: Sequence[str] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     extra: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    sizes: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -55,12 +56,17 @@ class Pictures:
     def mark(self) -> dict[str, Any]:
         """What tells that a run goes on with the same pictures in the same order.
 
-        `pictures`, how many, and `names`, SHA-256 of what they are called and their labels.
+        `pictures`, how many, and `names`, SHA-256 of what they are called and their labels; `sizes`
+        that of the bytes of their files, where they are known: a copy has them, too, other than
+        times of change.
         """
         told = hashlib.sha256("\n".join(self.names).encode())
         if self.labels is not None:
             told.update(self.labels.tobytes())
-        return {"pictures": len(self), "names": told.hexdigest()}
+        mark = {"pictures": len(self), "names": told.hexdigest()}
+        if self.sizes is not None:
+            mark["sizes"] = hashlib.sha256(self.sizes.tobytes()).hexdigest()
+        return mark
 
     def rows(self, keep: "slice | NDArray[Any]") -> "Pictures":
         """The same set with some rows only."""
@@ -72,6 +78,7 @@ class Pictures:
             [self.name(int(i)) for i in numbers],
             self.skipped,
             {name: values[keep] for name, values in self.extra.items()},
+            None if self.sizes is None else self.sizes[keep],
         )
 
     def some(self, most: int) -> "Pictures":

@@ -85,7 +85,15 @@ def _read(root: Path, side: int, limit: int, train: bool | None = None) -> Pictu
         classes,
         [told[i] for i in kept],
         tuple(left),
+        sizes=np.array([_size(files[i]) for i in kept], np.int64),
     )
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # gone since it was decoded
+        return 0
 
 
 def _classes(names: list[str]) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
