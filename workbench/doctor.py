@@ -162,6 +162,7 @@ def devices() -> Iterator[Finding]:
 
 def places() -> Iterator[Finding]:
     """The folder of everything that the user makes."""
+    from workbench.data.decoded import PLACE, kept_files
     from workbench.data.home import home
     from workbench.errors import BadInput
 
@@ -180,6 +181,10 @@ def places() -> Iterator[Finding]:
         "note" if free < SMALL_DISK else "ok",
         remedy="make room on that disk" if free < SMALL_DISK else "",
     )
+    files, size = kept_files()
+    if files:
+        said = f"{_size(size)} of decoded pictures in {files} file" + "s" * (files > 1)
+        yield Finding("cache", f"{said}; {folder / PLACE} may be emptied, runs fill it again")
 
 
 def checkpoints() -> Iterator[Finding]:
