@@ -33,8 +33,9 @@ def photos(place: Path, grey: int) -> Folder:
 
 def unused_since(home: Path, days: float) -> set[Path]:
     """Make all there is as old as that; returns the files of pictures."""
+    then = time.time() - days * 24 * 3600
     for file in (home / "cache").iterdir():
-        os.utime(file, (time.time() - days * 24 * 3600,) * 2)
+        os.utime(file, (then, then))
     return files(home)
 
 
@@ -69,7 +70,7 @@ def test_what_ended_processes_left_goes(tmp_path: Path, workbench_home: Path) ->
     place.mkdir(parents=True)
     for name, age in ((".pictures-a.npy.17", WEEK + 60), (".pictures-b.npy.18", 60)):
         (place / name).write_bytes(b"half")
-        os.utime(place / name, (time.time() - age,) * 2)
+        os.utime(place / name, (time.time() - age, time.time() - age))
     photos(tmp_path / "one", 0).load(8)
     assert [file.name for file in place.glob(".*")] == [".pictures-b.npy.18"]
 

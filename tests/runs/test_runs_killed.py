@@ -43,7 +43,8 @@ def dead(store: RunStore, small: Small) -> Run:
 def beat(run: Run, text: str) -> None:
     """A heartbeat that is just behind, however long a busy machine takes over a test."""
     (run.path / BEAT).write_text(text)
-    os.utime(run.path / BEAT, (time.time() + 3600,) * 2)
+    later = time.time() + 3600
+    os.utime(run.path / BEAT, (later, later))
 
 
 def test_a_group_that_lost_a_process_tells_the_cause(
