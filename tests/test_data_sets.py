@@ -1,5 +1,6 @@
 """Data of more than one picture a row: drawn ones are exact, folders read or refused by name."""
 
+import io
 import wave
 from pathlib import Path
 
@@ -294,6 +295,20 @@ def test_a_folder_leaves_out_as_many_pictures_as_it_is_told(tmp_path: Path) -> N
         load(recipe.replace("500", "100"), 8)
 
 
+def test_labels_of_a_pack_are_classes_named_or_not(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(whole, "PNG")
+    blob = np.frombuffer(5 * whole.getvalue(), np.uint8)
+    told = {"blob": blob, "offsets": np.arange(6) * (len(blob) // 5), "labels": [1, 0, 2, 1, 0]}
+    np.savez(tmp_path / "p.npz", **told)
+    found = load(f'pack(path="{tmp_path}/p.npz")', 8)
+    assert found.labels is not None and found.labels.tolist() == [1, 0, 2, 1]
+    assert found.classes == ("0", "1", "2")
+    np.savez(tmp_path / "p.npz", **told, classes=["cat", "dog"])
+    with pytest.raises(BadInput, match="the label 2, but only 2 classes"):
+        load(f'pack(path="{tmp_path}/p.npz")', 8)
+
+
 def test_classes_of_a_folder_are_the_same_in_both_parts(tmp_path: Path) -> None:
     for name, count in (("a", 1), ("b", 9)):
         (tmp_path / name).mkdir()
@@ -302,6 +317,14 @@ def test_classes_of_a_folder_are_the_same_in_both_parts(tmp_path: Path) -> None:
     train, test = (load(f'folder(path="{tmp_path}")', 8, part) for part in (True, False))
     assert train.classes == test.classes == ("a", "b")
     assert test.labels is not None and test.labels.tolist() == [1, 1]
+    for part, kinds in (("train", "ac"), ("val", "bcd")):  # parts that lack each other's classes
+        for kind in kinds:
+            (tmp_path / "own" / part / kind).mkdir(parents=True)
+            picture(tmp_path / "own" / part / kind / "0.png", np.zeros((9, 9, 3), np.uint8))
+    train, test = (load(f'folder(path="{tmp_path}/own")', 8, part) for part in (True, False))
+    assert train.classes == test.classes == ("a", "b", "c", "d")
+    assert train.labels is not None and test.labels is not None
+    assert train.labels.tolist() == [0, 2] and test.labels.tolist() == [1, 2, 3]
     few = tmp_path / "few"
     few.mkdir()
     picture(few / "0.png", np.zeros((9, 9, 3), np.uint8))

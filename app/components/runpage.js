@@ -279,6 +279,11 @@ class RunPage {
       alerts: row.alerts.map((each) => each.step).filter((step) => step !== null && step !== undefined),
       saved: row.checkpoints.map((each) => each.step) });
   }
+  pictureless() {
+    const asked = this.row.config.some(([name, value]) => name === "picture_every" && Number(value) > 0);
+    return asked && !this.row.step ? "It ended before its first pictures." : "It made no pictures; picture_every=50 makes some every 50 steps.";
+  }
+
   showPictures({ titles, steps, files, note }) {
     if (this.wanted !== null && steps.length) {
       this.at = steps.indexOf(Number(this.wanted));
@@ -290,7 +295,7 @@ class RunPage {
     if (Number(this.range.value) !== at) this.range.value = at;
     this.range.setAttribute("aria-valuetext", steps.length ? `step ${steps[at]}` : "");
     setText(this.when, steps.length ? `Step ${brief(steps[at])}${this.at < 0 ? ", the newest" : ""}; the same pictures under the same mask every time. ${note}`.trimEnd()
-      : isOver(this.row.state) ? "It made no pictures; picture_every=50 makes some every 50 steps." : "The first pictures come with the first step.");
+      : isOver(this.row.state) ? this.pictureless() : "The first pictures come with the first step.");
     if (this.strips.dataset.titles !== titles.join()) {
       this.strips.dataset.titles = titles.join();
       this.strips.replaceChildren(...titles.map((title) => make("figure", { class: "strip" }, picture(title.replaceAll("_", " ")),

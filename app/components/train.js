@@ -120,7 +120,7 @@ export default mounter((root) => {
       return wrong.replaceChildren(make("li", { text: sentence }));
     }
     found = result;
-    wrong.replaceChildren(...[...found.problems, ...found.skipped.map(([name, reason]) => `left out: ${name}: ${reason}`)].map((text) => make("li", { text })));
+    wrong.replaceChildren(...[...found.problems, ...found.skipped.map(([, reason]) => `left out: ${reason}`)].map((text) => make("li", { text })));
     if (found.seconds) numbers(found);
     else taken.replaceChildren();
     age();

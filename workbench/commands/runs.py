@@ -122,7 +122,7 @@ def _rehearsed(found: dict[str, Any]) -> list[str]:
             f"{found['memory_free'] / 2**20:.0f} free",
             f"disk {found['disk'] / 2**20:.0f} MB of {found['disk_free'] / 2**20:.0f} free",
         ]
-    lines += [f"left out: {name}: {reason}" for name, reason in found["skipped"]]
+    lines += [f"left out: {reason}" for _, reason in found["skipped"]]
     lines += [f"problem: {sentence}" for sentence in found["problems"]]
     return [*lines, f"start it: {found['command']}"]
 

@@ -49,7 +49,7 @@ class Subject:
         if self.train.labels is None or self.test.labels is None or self.classes < 2:
             raise BadInput(
                 f"{self.name} has no classes to tell apart; name labelled data, as in "
-                "--data 'digits()'."
+                "--data 'digits()', or a folder with a subfolder for each class."
             )
 
     @property

@@ -38,7 +38,7 @@ class Consistency:
         if shape.classes < 2:
             raise BadInput(
                 f"{name} is given {shape.classes} classes, but needs at least 2; take labelled "
-                "data, such as digits()."
+                "data, such as digits() or a folder with a subfolder for each class."
             )
         return HeadedEncoder(shape.vit, nn.Linear(shape.dim, shape.classes))
 

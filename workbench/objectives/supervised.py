@@ -65,7 +65,7 @@ class Supervised(Objective):
         if shape.classes < 2:
             raise BadInput(
                 f"supervised is given {shape.classes} classes, but needs at least 2; take labelled "
-                "data, such as digits()."
+                "data, such as digits() or a folder with a subfolder for each class."
             )
         if self.network:
             return classifying_convnet(self.network, shape.patch, shape.classes, seed)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import BadInput
 from workbench.runs import spelling
-from workbench.runs.beginning import resolved
+from workbench.runs.beginning import RUN, resolved
 from workbench.runs.config import RunConfig
 from workbench.runs.store import RunStore, tail
 from workbench.runs.surroundings import surroundings
@@ -112,6 +112,7 @@ def measure(config: RunConfig) -> dict[str, Any]:
     from workbench.runs import checkpoints
     from workbench.runs.failing import limit_memory
     from workbench.runs.setting import place, setting
+    from workbench.runs.trained import begin
     from workbench.runs.training import Trainer
 
     parts, where = setting(config), place(config)
@@ -121,6 +122,8 @@ def measure(config: RunConfig) -> dict[str, Any]:
     load = time.perf_counter() - began
     limit_memory(config.memory)
     trainer = Trainer.ready(_of_one_process(parts), pictures, where)
+    if not config.init.startswith(RUN):  # `resolved` has looked at a run
+        begin(trainer.model, parts.objective.at(0), config, Path())
     trainer.prepare()
     panels = trainer.shown() if config.picture_every else {}
     times: list[float] = []

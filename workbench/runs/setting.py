@@ -236,7 +236,8 @@ def with_knob(config: RunConfig, field: str, knob: str, value: Any) -> RunConfig
     member = registry.parse(text)
     if knob not in {each.name: each for each in knobs(type(member))}:
         names = ", ".join(each.name for each in knobs(type(member)))
-        raise BadInput(f"{member.name} has no knob {shown(knob)}; choose one of: {names}.")
+        take = f"choose one of: {names}" if names else f"it has none; name another {field}"
+        raise BadInput(f"{member.name} has no knob {shown(knob)}; {take}.")
     kind = next(each.kind for each in knobs(type(member)) if each.name == knob)
     if isinstance(value, str) and kind not in ("text", "choice"):
         value = registry.value(value, type(member))

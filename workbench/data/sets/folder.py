@@ -1,5 +1,6 @@
 """A folder of the user's pictures; subfolders are classes where every picture lies in one."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data.decoded import decoded
-from workbench.data.folders import PATH_SHOWN, any_picture, folder
+from workbench.data.folders import PATH_SHOWN, SUFFIXES, any_picture, folder
 from workbench.data.sets.dataset import Dataset, Pictures, Skip, collect, rows_of
 from workbench.errors import BadInput, shown
 from workbench.params import Knob
@@ -22,8 +23,8 @@ PARTS = {True: ("train", "training"), False: ("test", "val", "valid", "validatio
 class Folder(Dataset):
     """PNG, JPEG and WebP files of a folder and its subfolders.
 
-    Folders `train` and `test` (or `val`) are the two parts where both are there; otherwise every
-    fifth picture is for testing. Decoded pictures above 1 GB are kept in a file under
+    Folders `train` and `test` (or `val`) are the two parts where both are there, and their classes
+    those of both together; otherwise every fifth picture is for testing. Decoded pictures above 1 GB are kept in a file under
     WORKBENCH_HOME and mapped, so that they need no memory of the run's.
     """
 
@@ -51,15 +52,22 @@ class Folder(Dataset):
         }
         side = round(size * MARGIN)
         if parts[True] and parts[False]:
-            return _read(parts[train][0], side, self.skip)
+            both = {kind for part in (True, False) for kind in _kinds(parts[part][0])}
+            return _read(parts[train][0], side, self.skip, also=both)
         return _read(root, side, self.skip, train)
 
 
-def _read(root: Path, side: int, limit: int, train: bool | None = None) -> Pictures:
-    """Decode a folder, or one part of it; the other part's pictures are not opened."""
+def _read(
+    root: Path, side: int, limit: int, train: bool | None = None, also: Collection[str] = ()
+) -> Pictures:
+    """Decode a folder, or one part of it; the other part's pictures are not opened.
+
+    `also` are the classes of two parts in folders of their own: one that a part lacks must not
+    shift the numbers of the others.
+    """
     listed = folder(root, limit)
     names = [path.relative_to(root).as_posix() for path in listed.files]
-    labels, classes = _classes(names)
+    labels, classes = _classes(names, also)
     rows = np.arange(len(names)) if train is None else rows_of(len(names), train)
     if not len(rows):  # too few pictures for a test part
         return Pictures(np.empty((0, side, side, 3), np.uint8), None, (), (), listed.skipped)
@@ -96,10 +104,20 @@ def _size(file: Path) -> int:
         return 0
 
 
-def _classes(names: list[str]) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+def _classes(
+    names: list[str], also: Collection[str]
+) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
     tops = [name.partition("/")[0] if "/" in name else "" for name in names]
-    classes = tuple(sorted(set(tops)))
-    if "" in classes or len(classes) < 2:
+    classes = tuple(sorted({*tops, *also}))
+    if "" in tops or len(classes) < 2:
         return None, ()
     numbers = {name: i for i, name in enumerate(classes)}
     return np.array([numbers[top] for top in tops], np.int64), classes
+
+
+def _kinds(root: Path) -> list[str]:
+    """Subfolders that hold a picture; [] where pictures lie beside them, which have no class."""
+    inside = list(root.iterdir())
+    if any(each.suffix.lower() in SUFFIXES for each in inside):
+        return []
+    return [each.name for each in inside if each.is_dir() and any_picture(each)]

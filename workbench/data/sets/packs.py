@@ -14,7 +14,8 @@ def read_pack(path: Path, side: int, limit: int) -> Pictures:
     """Decode every picture of a pack to `side` x `side`; no pickles are read.
 
     Raises:
-        BadInput: missing, not a pack, or more than `limit` damaged pictures.
+        BadInput: missing, not a pack, a label without a class, or more than `limit` damaged
+            pictures.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -40,7 +41,15 @@ def read_pack(path: Path, side: int, limit: int) -> Pictures:
         count, lambda i: blob[offsets[i] : offsets[i + 1]].tobytes(), called, side, limit
     )
     labels = None
-    if len(parts.get("labels", ())) == count:
-        labels = parts["labels"].astype(np.int64)[kept]
     classes = tuple(str(name) for name in parts.get("classes", ()))
+    if len(parts.get("labels", ())) == count:
+        labels = parts["labels"].astype(np.int64)
+        most = int(labels.max())
+        classes = classes or tuple(str(i) for i in range(most + 1))  # not named, but there
+        if most >= len(classes):
+            raise BadInput(
+                f"{path} holds the label {most}, but only {len(classes)} classes; name each class "
+                "in the array classes, the first for label 0"
+            )
+        labels = labels[kept]
     return Pictures(images, labels, classes, [called(i) for i in kept], skipped)
