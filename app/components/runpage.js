@@ -279,9 +279,12 @@ class RunPage {
       alerts: row.alerts.map((each) => each.step).filter((step) => step !== null && step !== undefined),
       saved: row.checkpoints.map((each) => each.step) });
   }
+  // A first picture is drawn before the first step, by objectives that have something to draw.
   pictureless() {
-    const asked = this.row.config.some(([name, value]) => name === "picture_every" && Number(value) > 0);
-    return asked && !this.row.step ? "It ended before its first pictures." : "It made no pictures; picture_every=50 makes some every 50 steps.";
+    const { state, step, config, objective } = this.row;
+    if (config.some(([name, value]) => name === "picture_every" && Number(value) === 0)) return "It makes no pictures; picture_every=50 makes some every 50 steps.";
+    if (step) return `${objective.split("(")[0]} predicts nothing that can be drawn; its curves tell how it goes.`;
+    return isOver(state) ? "It ended before its first pictures." : "The first pictures come with the first step.";
   }
 
   showPictures({ titles, steps, files, note }) {
@@ -295,7 +298,7 @@ class RunPage {
     if (Number(this.range.value) !== at) this.range.value = at;
     this.range.setAttribute("aria-valuetext", steps.length ? `step ${steps[at]}` : "");
     setText(this.when, steps.length ? `Step ${brief(steps[at])}${this.at < 0 ? ", the newest" : ""}; the same pictures under the same mask every time. ${note}`.trimEnd()
-      : isOver(this.row.state) ? this.pictureless() : "The first pictures come with the first step.");
+      : this.pictureless());
     if (this.strips.dataset.titles !== titles.join()) {
       this.strips.dataset.titles = titles.join();
       this.strips.replaceChildren(...titles.map((title) => make("figure", { class: "strip" }, picture(title.replaceAll("_", " ")),

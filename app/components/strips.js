@@ -61,7 +61,7 @@ class Strips {
     setText(figure.querySelector("small"), found && found[0] !== now ? `of step ${found[0]}` : "");
     figure.dataset.shown = found ? String(found[0]) : "";
     image.alt = `${run.label}, ${title} at step ${found?.[0] ?? "–"}`;
-    setText(why, found ? "" : run.step ? "no picture so far" : `${run.state}, no picture yet`);
+    setText(why, found ? "" : !run.step ? `${run.state}, no picture yet` : run.state === "done" ? "it made no pictures" : "no picture so far");
     why.classList.toggle("hidden", Boolean(found));
     swap(image, found?.[1] ?? "");
   }

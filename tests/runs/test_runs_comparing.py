@@ -106,7 +106,7 @@ def test_runs_that_differ_in_many_knobs_have_short_labels() -> None:
     named = {id: {**each, "name": f"my {id}"} for id, each in records.items()}
     assert labelled(named) == {"a": "my a", "b": "my b", "c": "my c"}
     named["c"]["name"] = "my a"
-    assert labelled(named)["c"] == "beit"
+    assert labelled(named) == {"a": "mae", "b": "my b", "c": "beit"}
     paths = {id: {"data": f"kept(path='/tmp/runs/{id}.npz')"} for id in "ab"}
     assert labelled(paths) == {"a": "kept(path='…/a.npz')", "b": "kept(path='…/b.npz')"}
 
@@ -247,6 +247,19 @@ def test_the_matrix_holds_means_intervals_and_pictures(runs: list[Run]) -> None:
     assert cell.picture[1].name == "step-00000006-reconstruction.png"
     assert board(found, "mask", "", "knn").mixed == ["ratio"]
     assert board(found, "seed", "mask", "loss").best == (0, 0)
+
+
+def test_masks_that_follow_from_objectives_leave_the_matrix_to_them(
+    store: RunStore, small: Small
+) -> None:
+    masks = {"mae()": "random(ratio=0.75)", "supervised()": "", "simclr()": ""}
+    made = [
+        store.create(small(objective=objective, mask=mask, lr=lr))
+        for objective, mask in masks.items() for lr in (0.1, 0.2)
+    ]  # fmt: skip
+    found = compare(made)
+    assert usual_axes(found) == ("objective", "lr")
+    assert board(found, *usual_axes(found), "loss").mixed == []
 
 
 def test_the_page_is_given_what_a_link_asks_for(runs: list[Run], store: RunStore) -> None:

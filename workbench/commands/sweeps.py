@@ -64,6 +64,8 @@ def shown(sweep: "Sweep") -> list[str]:
         cells = [[cell.written(measure) for cell in row] for row in made.cells]
         rows = [[name, *row] for name, row in zip(made.rows, cells, strict=True)]
         lines += table(("", *made.columns), rows)
+        if made.mixed:
+            lines.append(f"cells are means over {', '.join(made.mixed)}, too")
     lines += warnings({said: len(ids) for said, ids in found.warned.items()})
     for run in runs:
         state = run.state()

@@ -51,15 +51,18 @@ class Board:
 def usual_axes(found: Comparison) -> tuple[str, str]:
     """Return what goes down and what goes across unless it is chosen; "" for nothing.
 
-    Masks down and ratios across where they differ; seeds only where nothing else does. A knob that
-    follows from what goes down does not go across: it would leave most cells empty.
+    Masks down and ratios across where they differ; seeds only where nothing else does. Masks that
+    only follow from the objectives leave the place to these. A knob that follows from what goes
+    down does not go across: it would leave most cells empty.
     """
     names = axis_names(list(found.records.values()))
     free = [name for name in names if name not in SEEDS]
     if not free:
         return "", next(iter(names), "")
     others = [name for name in free if name != RATIO]
-    up = "mask" if "mask" in free else next(iter(others), "")
+    if {"mask", "objective"} <= {*free} and _follows(found, "mask", "objective"):
+        others = [name for name in others if name != "mask"]
+    up = "mask" if "mask" in others else next(iter(others), "")
     rest = [name for name in sorted(free, key=lambda name: name != RATIO) if name != up]
     return up, next((name for name in rest if not _follows(found, name, up)), "")
 

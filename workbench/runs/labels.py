@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -87,9 +88,9 @@ def shortened(texts: Sequence[str]) -> list[str]:
 def labelled(records: Mapping[str, Record], without: Sequence[str] = ()) -> dict[str, str]:
     """Return for each run what it has and others have not, by id: `block 0.5 seed 1`.
 
-    Where more than three knobs differ, a run is called by its name, or by its preset or objective
-    and what sets it apart from others of that. Runs that differ in nothing are told apart by their
-    names, or by the ends of their ids.
+    Where more than three knobs differ, a run is called by its name where no other has it, or by its
+    preset or objective and what sets it apart from others of that. Runs that differ in nothing are
+    told apart by their names, or by the ends of their ids.
 
     Args:
         records: configurations by id.
@@ -100,9 +101,12 @@ def labelled(records: Mapping[str, Record], without: Sequence[str] = ()) -> dict
         labels = _called(records, without)
     else:
         labels = _told(records, names)
-    if without or len(set(labels.values())) == len(labels):
+    if without:
         return labels
-    return {id: f"{label} …{id[-5:]}" for id, label in labels.items()}
+    count = Counter(labels.values())
+    return {
+        id: f"{label} …{id[-5:]}" if count[label] > 1 else label for id, label in labels.items()
+    }
 
 
 def _told(records: Mapping[str, Record], names: Sequence[str]) -> dict[str, str]:
@@ -120,12 +124,16 @@ def _told(records: Mapping[str, Record], names: Sequence[str]) -> dict[str, str]
 
 
 def _called(records: Mapping[str, Record], without: Sequence[str]) -> dict[str, str]:
-    """The runs' names where each has its own; otherwise what they are of, and some knobs."""
-    given = {id: str(record.get("name") or "") for id, record in records.items()}
-    if not without and all(given.values()) and len(set(given.values())) == len(given):
-        return given
+    """The runs' names where they have their own; otherwise what they are of, and some knobs."""
+    given = Counter(str(record.get("name") or "") for record in records.values())
+    own = {
+        id: str(record["name"]) for id, record in records.items()
+        if not without and record.get("name") and given[str(record["name"])] == 1
+    }  # fmt: skip
     alike: dict[str, dict[str, Record]] = {}
     for id, record in records.items():
+        if id in own:
+            continue
         base = str(record.get("preset") or value_of(record, "objective") or "run")
         alike.setdefault(base, {})[id] = record
     found: dict[str, str] = {}
@@ -133,7 +141,7 @@ def _called(records: Mapping[str, Record], without: Sequence[str]) -> dict[str, 
         differing = [name for name in axis_names(list(each.values())) if name not in without]
         told = _told(each, differing[:MOST_KNOBS]) if differing else {}
         found |= {id: f"{base} {told[id]}" if told else base for id in each}
-    return {id: found[id] for id in records}
+    return {id: own.get(id) or found[id] for id in records}
 
 
 def _word(name: str, value: str, names: Sequence[str]) -> str:

@@ -24,8 +24,9 @@ class Folder(Dataset):
     """PNG, JPEG and WebP files of a folder and its subfolders.
 
     Folders `train` and `test` (or `val`) are the two parts where both are there, and their classes
-    those of both together; otherwise every fifth picture is for testing. Decoded pictures above 1 GB are kept in a file under
-    WORKBENCH_HOME and mapped, so that they need no memory of the run's.
+    those of both together; otherwise every fifth picture is for testing. Decoded pictures above
+    1 GB are kept in a file under WORKBENCH_HOME and mapped, so that they need no memory of the
+    run's.
     """
 
     gives: ClassVar[tuple[str, ...]] = ("images", "labelled")
