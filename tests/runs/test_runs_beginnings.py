@@ -12,7 +12,7 @@ from workbench.runs.beginning import resolved
 from workbench.runs.config import RunConfig, completed
 from workbench.runs.launching import configured
 from workbench.runs.presets import run_preset
-from workbench.runs.rehearsing import preflight
+from workbench.runs.rehearsing import measure
 from workbench.runs.setting import place, setting
 from workbench.runs.store import CHECKPOINTS, Run, RunStore, read_json, write_json
 from workbench.runs.trained import INITIAL, load_model
@@ -76,7 +76,7 @@ def test_what_does_not_fit_is_refused_before_it_waits(
     assert trainers.train(other) == 1
     assert "does not fit that of the run" in other.state()["reason"]
     with pytest.raises(BadInput, match="does not fit that of the run"):
-        preflight(small(init="default"), store.folder)
+        measure(small(init="default"))
 
 
 def test_running_averages_begin_with_their_encoder(store: RunStore, small: Small) -> None:
