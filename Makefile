@@ -2,6 +2,7 @@
 #   make app     the workbench in the browser          make lab        the notebooks
 #   make test    everything that is checked            make bench      speed, as ratios
 #   make kills   a training killed 50 times            make slurm      runs on a real Slurm
+#   make ray     runs on a real Ray
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +17,7 @@ RUN_STAMP := $(VENV)/.installed-$(RUN_KEY)
 DEV_STAMP := $(VENV)/.installed-dev-$(DEV_KEY)
 PIP := $(PY) -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: help app test kills slurm setup setup-dev lint fix types check browser lab notebooks bench clean
+.PHONY: help app test kills slurm ray setup setup-dev lint fix types check browser lab notebooks bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -34,6 +35,10 @@ kills: setup-dev
 slurm: setup-dev
 	@sh .ci/provide_slurm
 	@$(PY) -m pytest -m slow tests/slurm $(ARGS)
+
+ray: setup-dev
+	@PY=$(PY) sh .ci/provide_ray $(VENV)/ray
+	@PATH="$$PATH:$(CURDIR)/$(VENV)/ray/bin" $(PY) -m pytest -m slow tests/ray_jobs $(ARGS)
 
 setup: $(RUN_STAMP)
 setup-dev: $(RUN_STAMP) $(DEV_STAMP)

@@ -17,6 +17,7 @@ from workbench.masks import MASKS
 from workbench.objectives import OBJECTIVES
 from workbench.runs import spelling
 from workbench.runs.config import RunConfig
+from workbench.runs.engines.ray import Ray
 from workbench.runs.engines.slurm import Slurm
 from workbench.runs.launching import configured
 from workbench.runs.presets import GROUPS, run_presets, sized_for
@@ -89,6 +90,7 @@ def test_a_link_restores_the_form(preset: str, changed: dict[str, Any]) -> None:
 def test_an_engine_is_offered_only_where_its_package_is_installed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(Ray, "installed", lambda: False)
     monkeypatch.setattr(Slurm, "package", "no_such_package")
     assert engine_form.engine_menu("") is None
     monkeypatch.setattr(Slurm, "package", "json")
@@ -100,6 +102,14 @@ def test_an_engine_is_offered_only_where_its_package_is_installed(
     (tmp_path / "srun").chmod(0o755)
     menu = engine_form.engine_menu("slurm(gpus=1)")
     assert menu is not None and menu["value"] == "slurm" and options(menu)["slurm"][1] == ""
+
+
+def test_ray_is_offered_where_a_cluster_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Slurm, "package", "no_such_package")
+    monkeypatch.setenv("RAY_ADDRESS", "http://head:8265")
+    menu = engine_form.engine_menu("")
+    assert menu is not None and list(options(menu)) == ["here", "ray"]
+    assert options(menu)["ray"][1] == "" and engine_form.chosen("ray") == "ray()"
 
 
 def test_an_engine_s_knobs_are_edited_and_spelled() -> None:

@@ -112,6 +112,6 @@ def test_without_submitit_or_slurm_it_says_what_to_do_and_leaves_nothing(
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(BadInput, match=r"pip install 'mask-workbench\[slurm\]'"):
         enqueue(small(), tmp_path / "runs", "slurm()")
-    with pytest.raises(BadInput, match="no known engine; choose one of: slurm"):
+    with pytest.raises(BadInput, match="no known engine; choose one of: ray, slurm"):
         enqueue(small(), tmp_path / "runs", "swarm()")
     assert RunStore(tmp_path / "runs").ids() == []

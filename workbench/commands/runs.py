@@ -22,7 +22,7 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or a un
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")]
 Engine = Annotated[
     str,
-    typer.Option(help="Who runs it, such as 'slurm(partition=\"gpu\")'; else this machine."),
+    typer.Option(help="Who runs it, as 'slurm(partition=\"gpu\")' or 'ray()'; else this machine."),
 ]
 SAY_EVERY = 10.0
 

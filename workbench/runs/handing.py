@@ -13,7 +13,7 @@ def hand_over(runs: Sequence[Run], recipe: str) -> None:
     Raises:
         BadInput: no such engine, or it does not take them; they are left as they were.
     """
-    engine = ENGINES.parse(recipe)
+    engine = ENGINES.parse(recipe).settled()
     for run, job in zip(runs, engine.submit(runs), strict=True):
         write_json(run.path / HANDED, {"engine": str(engine), "job": job}, lasting=True)
 
@@ -47,6 +47,6 @@ def ask_after(runs: Iterable[Run]) -> None:
         active = found[key]
         now = run.state()["state"]  # it may have ended since, as it should
         if active is not None and job not in active and (now == "queued" or now in GOING):
-            run.set_state(
-                state="crashed", reason=f"{engine.name} has ended job {job} without a word to it"
-            )
+            said = engine.why(job, folder)
+            told = f"{engine.name} has ended job {job} without a word to it"
+            run.set_state(state="crashed", reason=f"{told} ({said})" if said else told)

@@ -3,7 +3,7 @@
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from workbench.registry import Member
 from workbench.runs.store import Run
@@ -26,6 +26,10 @@ class Engine(Member):
         """Return why it cannot be asked from this machine; "" where it can."""
         return ""
 
+    def settled(self) -> Self:
+        """Return it with what this process's surroundings decide, for others to ask the same."""
+        return self
+
     def submit(self, runs: Sequence[Run]) -> list[str]:
         """Hand runs over; returns the name of a job for each.
 
@@ -38,6 +42,14 @@ class Engine(Member):
         """Return the jobs that wait or run, None if it cannot be asked now."""
         raise NotImplementedError
 
+    def why(self, job: str, folder: str) -> str:
+        """Return what it says of a job that it has given up; "" for nothing."""
+        return ""
+
     def end(self, job: str, folder: str) -> None:
-        """End a job, waiting or running, without a word to it."""
+        """End a job, waiting or running, without a word to it.
+
+        Raises:
+            BadInput: it cannot be asked now, or the job goes on.
+        """
         raise NotImplementedError

@@ -16,8 +16,8 @@ from workbench.errors import BadInput
 from workbench.params import Knob
 from workbench.runs.engines.engine import Engine
 from workbench.runs.identity import alive
-from workbench.runs.queue import start
 from workbench.runs.store import ENDED, STOP, Run
+from workbench.runs.trainee import see_off
 
 FOLDER = ".slurm"
 ANSWER_WITHIN, LEAVE_WITHIN, LOOK_EVERY = 30.0, 60.0, 0.2
@@ -112,14 +112,8 @@ class Trainee:
 
     def __call__(self) -> int:
         """Train until the end; returns the status of the trainer."""
-        run = Run(Path(self.folder))
         # Slurm signals every process of a job; only this one turns it into an orderly stop.
-        trainer = start(run, own_session=False, deaf_to=(signal.SIGUSR1, signal.SIGUSR2))
-        status = trainer.wait()
-        if run.state()["state"] == "queued":
-            said = next(reversed(run.log(1)), "")
-            run.set_state(state="crashed", reason=f"the process did not start: {said}")
-        return status
+        return see_off(Run(Path(self.folder)), deaf_to=(signal.SIGUSR1, signal.SIGUSR2))
 
     def checkpoint(self) -> Any:
         """Called by submitit when time is up: stop after a checkpoint, to be queued again."""
