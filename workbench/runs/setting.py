@@ -240,8 +240,20 @@ def with_knob(config: RunConfig, field: str, knob: str, value: Any) -> RunConfig
         raise BadInput(f"{member.name} has no knob {shown(knob)}; {take}.")
     kind = next(each.kind for each in knobs(type(member)) if each.name == knob)
     if isinstance(value, str) and kind not in ("text", "choice"):
-        value = registry.value(value, type(member))
+        value = _worded(registry, value, type(member), kind)
     return replace(config, **{field: str(replace(member, **{knob: value}))})
+
+
+def _worded(registry: Registry[Any], text: str, member: type[Any], kind: str) -> Any:
+    """A knob's value as typed; a word where a number belongs stays, so that the knob refuses it."""
+    if kind == "bool" and text.strip().lower() in ("true", "false"):
+        return text.strip().lower() == "true"
+    try:
+        return registry.value(text, member)
+    except BadInput:
+        if kind not in ("int", "float", "bool") or "(" in text:
+            raise
+        return text
 
 
 @dataclass(frozen=True)
