@@ -3,6 +3,7 @@
 It answers as Ray 2.60 was seen to answer; `make ray` asks a real one.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -35,6 +36,12 @@ TAKEN = (
 ROOM = (
     "Job supervisor actor failed to start within 900.0 seconds. Set RAY_JOB_START_TIMEOUT_SECONDS."
 )
+
+
+def send(number: signal.Signals, family: list[psutil.Process]) -> None:
+    for each in family:
+        with contextlib.suppress(psutil.NoSuchProcess):  # which has ended by itself meanwhile
+            each.send_signal(number)
 
 
 class Dashboard(ThreadingHTTPServer):
@@ -71,10 +78,8 @@ class Dashboard(ThreadingHTTPServer):
         if job in self.working:
             leader = psutil.Process(self.working[job].pid)
             family = [leader, *leader.children(recursive=True)]
-            for each in family:
-                each.send_signal(signal.SIGTERM)
-            for each in psutil.wait_procs(family, timeout=1)[1]:
-                each.kill()
+            send(signal.SIGTERM, family)
+            send(signal.SIGKILL, psutil.wait_procs(family, timeout=1)[1])
             self.working[job].wait()
             self.jobs[job]["status"] = "STOPPED"
         return 200, {"stopped": True}  # said of one that waits, too, which goes on waiting
