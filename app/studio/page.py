@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +101,11 @@ class Page:
             (self.fill_knobs, _told(desks.tuned_fill, "fill")),
             (self.photos, lambda desk, value: desks.picked(desk, *value.get("told", ("", "")))),
         ):
-            control.input(self.handler(act), self.inputs(control), self.outputs, **self._turn())
-        typed = self.handler(desks.typed_recipe, self.recipe)
+            told = self.handler(act, control)
+            control.input(told, self.inputs(control), self.outputs, **self._turn())
+        typed = self.handler(desks.typed_recipe, self.recipe, typing=True)
         self.recipe.input(typed, self.inputs(self.recipe), self.outputs, **self._turn())
-        entered = self.handler(desks.typed_recipe)
+        entered = self.handler(desks.typed_recipe, self.recipe)
         for leave in (self.recipe.submit, self.recipe.blur):
             leave(entered, self.inputs(self.recipe), self.outputs, **self._turn())
         self.leak.input(self.measure, self.inputs(self.leak), self.leak, **self._turn())
@@ -128,44 +129,70 @@ class Page:
         yield self.show(desk)
 
     def handler(
-        self, act: Callable[[Desk, Any], Desk], *keep: Any
+        self, act: Callable[[Desk, Any], Desk], control: Any, typing: bool = False
     ) -> Callable[[Desk, Any, Any], list[Any]]:
-        """A listener that changes the desk by `act` and leaves the controls `keep` alone."""
+        """A listener that changes the desk by `act`; one that is `typing` is left alone."""
 
         def handle(desk: Desk, value: Any, shared: Any) -> list[Any]:
-            desk = desks.recalled(desk, shared)
+            told = desks.recalled(desk, shared)
+            before = desks.possible(told)
             try:
-                desk = act(desks.possible(desk), value)
+                after = act(before, value)
             except Exception as error:
-                return self.show(desk.told("mask", _unexpected(error)), keep)
-            return self.show(desk, keep)
+                after = before.told("mask", _unexpected(error))
+            as_shown = desk.known and before.spec == told.spec
+            kept = self._kept(before, after, control, value) if as_shown else []
+            return self.show(after, [*kept, self.recipe] if typing else kept)
 
         return handle
 
-    def show(self, desk: Desk, keep: tuple[Any, ...] = (), loading: bool = False) -> list[Any]:
-        """The values of all outputs for a desk."""
+    def _kept(self, before: Desk, after: Desk, control: Any, value: Any) -> list[Any]:
+        """Controls that show already what they should, or what was chosen there since."""
+        was, now = self._choices(before), self._choices(after)
+        wrong = [desk.problems.get("recipe") for desk in (before, after)]
+        kept = [each for each in now if now[each] == (value if each is control else was[each])]
+        if control is self.recipe and wrong[1]:  # to be mended where it was written
+            return [*kept, self.recipe]
+        if control is not self.recipe and wrong[0] and not wrong[1]:
+            return [each for each in kept if each is not self.recipe]
+        return kept
+
+    def _choices(self, desk: Desk) -> dict[Any, str]:
+        """What the controls that hold one word or text show for a desk."""
         desk = desks.possible(desk)
-        spec, problems = desk.spec, desk.problems
-        base = desk.paint.base
-        names = [(info.label, info.name) for info in list_models()]
-        fill = FILLS.parse(spec.fill).name
-        heard = desk.heard
+        spec, base = desk.spec, desk.paint.base
+        return {
+            self.fit: spec.fit,
+            self.strategy: MASKS.parse(base).name if base else "painted",
+            self.fill: FILLS.parse(spec.fill).name,
+            self.model: spec.model,
+            self.recipe: spec.mask,
+        }
+
+    def show(self, desk: Desk, keep: Sequence[Any] = (), loading: bool = False) -> list[Any]:
+        """The values of all outputs for a desk, but for those to `keep` as the page has them."""
+        desk = desks.possible(desk)
+        spec, problems, heard = desk.spec, desk.problems, desk.heard
+        chosen = self._choices(desk)
+        models = {"choices": [(info.label, info.name) for info in list_models()]}
         values: dict[Any, Any] = {
             self.photos: desks.photo_list(desk),
             self.fit: spec.fit,
-            self.strategy: _choice(MASKS.parse(base).name if base else "painted", "masks"),
+            self.strategy: _choice(chosen[self.strategy], "masks"),
             self.knobs: desks.mask_knobs(desk, heard.get("mask", 0)),
             self.problem: _alert(problems, "link", "mask", "paint", "model"),
-            self.fill: _choice(fill, "fills"),
+            self.fill: _choice(chosen[self.fill], "fills"),
             self.fill_knobs: desks.fill_knobs(desk, heard.get("fill", 0)),
-            self.model: gr.Dropdown(choices=names, value=spec.model),
+            self.model: gr.Dropdown(**models, value=spec.model),
             self.recipe: spec.mask,
             self.recipe_problem: _alert(problems, "recipe"),
             self.share: desks.shared(desk),
         }
         desk, drawn = self.draw(desk, loading)
-        values |= {**drawn, self.desk: desk}
-        return [STAYS if each in keep else values.get(each, STAYS) for each in self.outputs]
+        values |= {**drawn, self.desk: desk, **dict.fromkeys(keep, STAYS)}
+        if self.model in keep:
+            values[self.model] = gr.Dropdown(**models)
+        return [values.get(each, STAYS) for each in self.outputs]
 
     def draw(self, desk: Desk, loading: bool) -> tuple[Desk, dict[Any, Any]]:
         """The painter, the card and the pictures; what cannot be made leaves the last ones."""

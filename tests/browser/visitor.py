@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 LAPTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 380, "height": 800}
 SLOW = 120_000  # milliseconds; a shared machine may have to load the model first
+expect.set_options(timeout=30_000)  # what needs no model has 5 s otherwise, too few on a busy one
 
 
 # Runs before the page's own scripts, so that its words stand before theirs.

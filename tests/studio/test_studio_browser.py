@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.visitor import (
     LAPTOP,
@@ -142,6 +142,33 @@ def test_fill_model_and_fit(page: Page) -> None:
     choose(page, "Shown in the holes", "Grey")
     drawn(page, "fill='grey()'")
     expect(page.get_by_label("Model", exact=True)).to_have_value("default")
+
+
+def test_an_answer_that_comes_late_takes_nothing_away(page: Page) -> None:
+    recipe(page, "random(ratio=0.5)")
+    drawn(page, "mask='random(ratio=0.5)'")
+    late: list[Route] = []
+    lines = ["held"]
+    page.route("**/queue/data*", lambda route: late.append(route) if lines else route.continue_())
+    choose(page, "Shown in the holes", "Black")
+    field = page.get_by_label("Recipe")
+    field.fill("")
+    field.press_sequentially("stripes(ratio=0.75)", delay=15)
+    choose(page, "Shown in the holes", "Grey")
+    while not late:
+        page.wait_for_timeout(20)
+    lines.clear()
+    for each in late:
+        each.continue_()
+    drawn(page, "mask='stripes(ratio=0.75")
+    drawn(page, "fill='grey()'")
+    page.unroute("**/queue/data*")
+    recipe(page, "stripes(ratio=7)")
+    expect(page.locator(".trouble [role=alert]")).to_contain_text("ratio is 7")
+    expect(field).to_have_value("stripes(ratio=7)")  # to be mended where it was written
+    recipe(page, "stripes(ratio=0.75)")
+    expect(page.locator(".trouble [role=alert]")).to_have_count(0)
+    expect(field).to_have_value(re.compile(r"^stripes\(ratio=0\.75"))
 
 
 def test_a_recipe_is_drawn_while_it_is_typed(page: Page) -> None:
