@@ -54,6 +54,7 @@ def test_a_run_from_the_command_line_to_its_evaluation(
         (["train", "digits_mae_tiny", "mask=tubes()"], "take another mask"),
         (["train", "digits_mae_tiny", "speed=3"], "is no knob of a run"),
         (["train", "digits_mae_tiny", "ratio=most"], "ratio is 'most', but must be a number"),
+        (["train", "digits_mae_tiny", "data=/a/b"], "write data=\"folder(path='/a/b')\""),
         (["train", "digits_mae_tiny", "data.path=x"], "it has none; name another data"),
     ):
         status, _, err = said(capsys, *arguments, *folder)

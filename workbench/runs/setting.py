@@ -188,7 +188,14 @@ def _uneven(strategy: Strategy, config: RunConfig) -> bool:
 
 
 def canonical(config: RunConfig) -> RunConfig:
-    """Return the configuration with its recipes as they print, and the objective's own mask."""
+    """Return the configuration with its recipes as they print, and the objective's own mask.
+
+    Raises:
+        BadInput: a recipe that cannot be read, or parts that do not go together.
+    """
+    if config.data.startswith(("/", "~", ".")):
+        recipe = f"folder(path={shown(config.data, 300)})"
+        raise BadInput(f'data is a path and no recipe; write data="{recipe}".')
     found = setting(config)
     return replace(
         config,
