@@ -41,11 +41,13 @@ export default mounter((root, view) => {
   up.insertAdjacentHTML("afterbegin", UP);
   up.append("Upload");
   const bin = make("button", { type: "button", class: "act hidden", title: "Delete this upload", "aria-label": "Delete this upload",
-    onclick: () => view.host.setTriggerValue("remove", chosen) });
+    onclick: () => tell("remove", chosen) });
   bin.innerHTML = BIN;
   const problem = make("p", { class: "said problem", role: "alert" });
   const note = make("p", { class: "said soft", role: "status" });
   root.append(make("style", { text: SHARED_CSS + PHOTOS_CSS }), strip, make("div", { class: "under" }, name, up, bin), problem, note);
+  const presses = new Presses((told) => view.host.setStateValue("presses", told));
+  const tell = (event, value) => presses.push({ event, value });
   let listed = "";
   let chosen = "";
 
@@ -55,7 +57,7 @@ export default mounter((root, view) => {
     try {
       const stored = await send(file);
       setText(note, stored.notes.join(" "));
-      view.host.setTriggerValue("upload", stored.query);
+      tell("upload", stored.query);
     } catch (error) {
       setText(note, "");
       setText(problem, error.message);
@@ -66,7 +68,7 @@ export default mounter((root, view) => {
     setText(problem, "");
     setText(note, "");
     mark(id, focus);
-    view.host.setTriggerValue("photo", id);
+    tell("photo", id);
   };
   const mark = (id, focus) => {
     chosen = id;
@@ -108,6 +110,7 @@ export default mounter((root, view) => {
 
   return {
     update(data) {
+      presses.heard(data.done);
       const list = JSON.stringify(data.photos);
       if (list !== listed) {
         listed = list;
@@ -122,7 +125,7 @@ export default mounter((root, view) => {
           ),
         );
       }
-      mark(data.chosen, false);
+      if (!presses.list.length || !chosen) mark(data.chosen, false);
       bin.classList.toggle("hidden", !data.removable);
       if (data.problem) setText(problem, data.problem);
     },

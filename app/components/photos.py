@@ -1,6 +1,5 @@
 """Choose or upload a photo, and how it is cut to the model's size."""
 
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
@@ -38,10 +37,9 @@ def draw() -> None:
             "removable": uploads.is_upload(spec.photo),
             "problem": state.problems().get("photo"),
             "photos": _listed(spec.photo),
+            "done": st.session_state.get("photos_done", 0),
         },
-        on_photo_change=_chosen,
-        on_upload_change=_uploaded,
-        on_remove_change=_removed,
+        on_presses_change=_pressed,
     )
     state.follow("fit", spec.fit)
     st.segmented_control(
@@ -68,20 +66,23 @@ def _listed(chosen: str) -> list[dict[str, str]]:
     ]
 
 
-def _told(event: str) -> Any:
-    """What the picker said in the event that is being handled."""
-    return (st.session_state.get(KEY) or {}).get(event)
+def _pressed() -> None:
+    """Presses in the list that were not heard of before, in their order."""
+    told = (st.session_state.get(KEY) or {}).get("presses") or {}
+    acts = {"photo": _chosen, "upload": _uploaded, "remove": _removed}
+    for press in told.get("list", ()):
+        if press["turn"] > st.session_state.get("photos_done", 0):
+            st.session_state["photos_done"] = press["turn"]
+            acts[press["event"]](press["value"])
 
 
-def _chosen() -> None:
-    name = _told("photo")
-    if name:
-        state.change("photo", photo=name)
+def _chosen(name: str) -> None:
+    state.change("photo", photo=name)
 
 
-def _uploaded() -> None:
+def _uploaded(view: str) -> None:
     """The upload is stored already; the query names it, or is the view of a saved picture."""
-    query = dict(parse_qsl(_told("upload") or ""))
+    query = dict(parse_qsl(view))
     if set(query) == {"photo"}:
         state.change("photo", photo=query["photo"])
     elif query and state.attempt("photo", lambda: SceneSpec.from_query(query)):
@@ -92,8 +93,7 @@ def _fitted() -> None:
     state.change("photo", fit=st.session_state["fit"])
 
 
-def _removed() -> None:
-    name = _told("remove")
+def _removed(name: str) -> None:
     if name != state.spec().photo or not uploads.is_upload(name):
         return
     uploads.delete(name)

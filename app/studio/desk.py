@@ -28,7 +28,8 @@ class Desk:
 
     `problems` holds sentences by the control they belong to; `picture` is the last scene that
     could be made, as `app.payloads.payload` gives it; `heard` holds the number of the last edit of
-    each set of knobs; `known` is false for a visitor of whom this server has not heard yet.
+    each set of knobs and of the photo picker; `known` is false for a visitor of whom this server
+    has not heard yet.
     """
 
     spec: SceneSpec = field(default_factory=SceneSpec)
@@ -193,6 +194,15 @@ def chose(desk: Desk, name: str, value: object) -> Desk:
     return desk.attempt(name, lambda: desk.spec.replace(**{name: value}))
 
 
+def pressed(desk: Desk, told: Mapping[str, Any]) -> Desk:
+    """Presses of the photo picker that were not heard of before, in their order."""
+    for press in told.get("list", ()):
+        if press["turn"] > desk.heard.get("photos", 0):
+            desk = picked(desk, press["event"], str(press["value"]))
+            desk = desk.replace(heard={**desk.heard, "photos": press["turn"]})
+    return desk
+
+
 def picked(desk: Desk, event: str, value: str) -> Desk:
     """What the photo picker says: a photo chosen, uploaded, or an upload to be deleted.
 
@@ -231,6 +241,7 @@ def photo_list(desk: Desk) -> dict[str, Any]:
         "removable": desk.spec.photo in desk.uploads,
         "problem": desk.problems.get("photo"),
         "photos": listed,
+        "done": desk.heard.get("photos", 0),
     }
 
 

@@ -99,7 +99,7 @@ class Page:
             (self.painter, desks.painted),
             (self.knobs, _told(desks.tuned_mask, "mask")),
             (self.fill_knobs, _told(desks.tuned_fill, "fill")),
-            (self.photos, lambda desk, value: desks.picked(desk, *value.get("told", ("", "")))),
+            (self.photos, lambda desk, value: desks.pressed(desk, value.get("told", (0, {}))[1])),
         ):
             told = self.handler(act, control)
             control.input(told, self.inputs(control), self.outputs, **self._turn())

@@ -243,6 +243,11 @@ def test_a_change_that_is_lost_on_the_way_is_sent_again(app_server: Any, browser
     box = knob(page, "ratio", "number")
     box.fill("0.35")
     box.press("Enter")
-    drawn(page, "ratio=0.35")
+    mark = drawn(page, "ratio=0.35")
     assert len(line.lost) == 1
+    expect(page.locator(".wb:has(> .meter)")).to_have_attribute("data-mark", mark, timeout=SLOW)
+    line.lose = 1
+    upload(page, png(4))
+    drawn(page, "upload-")
+    assert len(line.lost) == 2
     context.close()
